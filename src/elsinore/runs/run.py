@@ -283,15 +283,12 @@ class Run:
         seeds = self.experiment.replica_seeds
         if seed not in (None, *seeds):
             raise ConfigError(f"seed={seed} is not of this run; it has {span(seeds)}.")
-        found = self.checkpoint(checkpoint)
-        state = self.state(found.name)
-        mode = self.experiment.population.mode
-        best = best_replica(found, state.convergence.history, self.summary, mode)
+        best, state, name = best_replica_at(self, checkpoint)
         seed = seeds[best] if seed is None else seed
         own = self.summary.get("eval_return", {}).get("per_agent")
-        best = best_index(own[seed - seeds.start], mode) if own else 0
+        best = best_index(own[seed - seeds.start], self.experiment.population.mode) if own else 0
         policy = policy_of(self.plan, state, seed, self._agent(agent, best))
-        policy.checkpoint = found.name
+        policy.checkpoint = name
         return policy
 
     @checked
@@ -410,3 +407,10 @@ class Run:
         layout = replace(layout, divided=without_buffers(layout.divided))
         shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))
         return final_evaluation(plan, layout, place_host(state, shapes, layout))
+
+
+def best_replica_at(run: Run, which: str | None) -> tuple[int, RunState, str]:
+    """The index of the best replica at a checkpoint, the state there, and the checkpoint's name."""
+    found = run.checkpoint(which)
+    state, mode = run.state(found.name), run.experiment.population.mode
+    return best_replica(found, state.convergence.history, run.summary, mode), state, found.name

@@ -19,7 +19,6 @@ from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError, span
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, preparation
-from elsinore.runs.checkpoints.restored import best_replica
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.remote import is_remote
 from elsinore.runs.replays import files as replays
@@ -30,7 +29,7 @@ from elsinore.runs.replays.player import (
     episode_player_for,
     params_of_each,
 )
-from elsinore.runs.run import Run
+from elsinore.runs.run import Run, best_replica_at
 from elsinore.runs.run_dir import RunDir, listing_of
 from elsinore.runs.shipped import is_shipped
 from elsinore.runs.trust.trust import Trust
@@ -239,10 +238,10 @@ def _of_run(
     chosen = agent_number(agent, experiment.agents.names)
     i = None if seed is None else _replica(run, seed)
     if policy == "untrained":
-        i = _best_replica(run, None)[0] if i is None else i
+        i = best_replica_at(run, None)[0] if i is None else i
         name, policy_state, params, update = policy, *_untrained(run, i)
     else:
-        best, state, name = _best_replica(run, policy)
+        best, state, name = best_replica_at(run, policy)
         i = best if i is None else i
         policy_state, params, update = _trained(run, state, i)
     greedy = experiment.evaluation.greedy and not sample
@@ -265,14 +264,6 @@ def _replica(run: Run, seed: int) -> int:
     if seed not in seeds:
         raise ConfigError(f"seed={seed} is not of this run; it has {span(seeds)}.")
     return seeds.index(seed)
-
-
-def _best_replica(run: Run, policy: str | None) -> tuple[int, RunState, str]:
-    """The best replica at a checkpoint, the state there, and the checkpoint's name."""
-    found = run.checkpoint(policy)
-    state = run.state(found.name)
-    mode = run.experiment.population.mode
-    return best_replica(found, state.convergence.history, run.summary, mode), state, found.name
 
 
 def _untrained(run: Run, i: int) -> tuple[PolicyState, PyTree, int]:
