@@ -182,7 +182,7 @@ def test_a_sink_that_does_not_open_or_end_leaves_no_database_open(
         "wandb": (wandb, WandbSink(WandbConfig(), folder, "abc", {})),
     }[kind]
     monkeypatch.setattr(module, "Store", Watched)
-    monkeypatch.setattr(mlflow, "mlflow_client", lambda uri: Gone())
+    monkeypatch.setattr(mlflow, "opened", lambda config, runs_dir: (Gone(), "0"))
     monkeypatch.setitem(sys.modules, "wandb", Gone())
     with pytest.raises(OSError, match="gone"):
         sink.open()

@@ -1,18 +1,14 @@
 """A comparison in MLflow: one run with the report, its figures and the scores."""
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
-from elsinore.errors import one_line
 from elsinore.runs.run_dir import as_file_name
-from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_client import only_warned
 from elsinore.runs.sinks.mlflow_names import with_tag
-from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
-
-log = logging.getLogger("elsinore")
+from elsinore.runs.sinks.mlflow_places import may_keep_files, opened
 
 
 def log_report_to_mlflow(experiments: Iterable[Experiment], scores: Scores, folder: Path) -> None:
@@ -21,22 +17,13 @@ def log_report_to_mlflow(experiments: Iterable[Experiment], scores: Scores, fold
     with_mlflow = next((x for x in experiments if x.sinks.mlflow.enabled), None)
     if with_mlflow is None:
         return
-    try:
+    with only_warned(f"the report is in {folder}"):
         _log(with_mlflow, scores, folder)
-    except Exception as error:
-        log.warning(
-            "MLflow failed: %s: %s (the report is in %s)",
-            type(error).__name__,
-            one_line(error, 300),
-            folder,
-        )
 
 
 def _log(experiment: Experiment, scores: Scores, folder: Path) -> None:
     config = experiment.sinks.mlflow
-    uri = tracking_uri(config, folder.parent)
-    client = mlflow_client(uri)
-    place = experiment_id(client, config, uri, folder.parent)
+    client, place = opened(config, folder.parent)
     tag, value = "elsinore.comparison", str(folder.resolve())
     # the same comparison, with more runs or after a resume, has the same MLflow run
     known = client.search_runs([place], with_tag(tag, value))

@@ -1,6 +1,5 @@
 """A sweep in MLflow: one parent run, and per trial a child run with settings, score and curve."""
 
-import logging
 import time
 from collections import defaultdict
 from typing import Any
@@ -10,17 +9,15 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
-from elsinore.errors import one_line
 from elsinore.runs.curves.values import mean_of, values_by_seed
 from elsinore.runs.records import Row
 from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files
-from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_client import only_warned
 from elsinore.runs.sinks.mlflow_names import parameters, with_tag
-from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
+from elsinore.runs.sinks.mlflow_places import may_keep_files, opened
 from elsinore.runs.store.store import reading
 from elsinore.runs.trust.redaction import redacted
 
-log = logging.getLogger("elsinore")
 STATE = "state"  # the tag of how a trial ended
 BEGUN = "elsinore.begun"  # the tag of the time at which sweep.yaml was written, in nanoseconds
 
@@ -31,24 +28,15 @@ def log_to_mlflow(
     """Log trials that MLflow does not have yet; a failure of MLflow is only a warning."""
     if not sweep.experiment.sinks.mlflow.enabled:
         return
-    try:
+    with only_warned("the files of the sweep are complete"):
         _SweepLogger(folder, sweep).log(results, summary)
-    except Exception as error:
-        log.warning(
-            "MLflow failed: %s: %s (the files of the sweep are complete)",
-            type(error).__name__,
-            one_line(error, 300),
-        )
 
 
 class _SweepLogger:
     def __init__(self, folder: SweepDir, sweep: Sweep):
         config = sweep.experiment.sinks.mlflow
         self._folder, self._sweep, self._tag = folder, sweep, str(folder.path.resolve())
-        runs_dir = folder.path.parent
-        uri = tracking_uri(config, runs_dir)
-        self._client = mlflow_client(uri)
-        self._experiment = experiment_id(self._client, config, uri, runs_dir)
+        self._client, self._experiment = opened(config, folder.path.parent)
         mine = with_tag("elsinore.sweep", self._tag)
         known = self._client.search_runs([self._experiment], mine, max_results=50_000)
         # a new sweep in an old one's place has runs of its own

@@ -23,11 +23,10 @@ from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
 from elsinore.runs.files.plain_files import may_be_sent
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, valid_name, with_tag
-from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
+from elsinore.runs.sinks.mlflow_places import may_keep_files, opened
 from elsinore.runs.sinks.mlflow_registry import is_model, register
-from elsinore.runs.sinks.seed_means import StoredSeedMeans, metric_of
+from elsinore.runs.sinks.seed_means import StoredSeedMeans, by_metric
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import BrokenStore, Store, reading
 from elsinore.runs.summary import final_return, read_summary
@@ -66,9 +65,7 @@ class MLflowSink:
     def _begin(self) -> None:
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
         self._means = StoredSeedMeans(self._store)
-        uri = tracking_uri(self._config, runs_dir)
-        self._client = mlflow_client(uri)
-        self._experiment = experiment_id(self._client, self._config, uri, runs_dir)
+        self._client, self._experiment = opened(self._config, runs_dir)
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
         )
@@ -174,13 +171,9 @@ class MLflowSink:
     def _add_means(self, span: list[tuple], after: int, pending: dict[str, list[tuple]]) -> None:
         """Add a span's means, whose rows are those later than the update `after`."""
         update, env_steps, finished_at, _, _ = span[-1]
-        values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row in self._store.rows(after, until=update):
-            values[metric_of(row)][row.seed].append(row.value)
         means_over_seeds = self._means.at(update)
         over_seeds = {"steps_per_second": float(np.mean([chunk[4] for chunk in span]))}
-        for name, by_seed in sorted(values.items()):
-            means = {seed: float(np.mean(found)) for seed, found in sorted(by_seed.items())}
+        for name, means in by_metric(self._store.rows(after, until=update)).items():
             for seed, mean in means.items():
                 pending[self._children[seed]].append((name, mean, finished_at, env_steps))
             if (mean := means_over_seeds.of(name, means)) is not None:

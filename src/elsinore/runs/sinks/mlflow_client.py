@@ -1,14 +1,30 @@
 """Clients of MLflow, whose local database is made whole or not at all."""
 
+import contextlib
+import logging
 import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from elsinore.errors import one_line
 from elsinore.runs.files.durable import fsync
 from elsinore.runs.sinks.mlflow_env import configure_mlflow
+
+log = logging.getLogger("elsinore")
+
+
+@contextlib.contextmanager
+def only_warned(rest: str) -> Iterator[None]:
+    """A failure of MLflow is only a warning, with `rest` on what is there without it."""
+    try:
+        yield
+    except Exception as error:
+        text = one_line(error, 300)
+        log.warning("MLflow failed: %s: %s (%s)", type(error).__name__, text, rest)
 
 
 def mlflow_client(uri: str) -> Any:

@@ -8,8 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import printable, shown
+from elsinore.runs.sinks.mlflow_client import mlflow_client
 
 log = logging.getLogger("elsinore")
+
+
+def opened(config: MLflowConfig, runs_dir: Path) -> tuple[Any, str]:
+    """A client of the tracking server, and the id of the experiment there."""
+    uri = tracking_uri(config, runs_dir)
+    client = mlflow_client(uri)
+    return client, experiment_id(client, config, uri, runs_dir)
 
 
 def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:

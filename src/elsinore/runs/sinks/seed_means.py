@@ -5,6 +5,7 @@ in no other metric. Of a population the seeds of its best member count.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 
 import numpy as np
@@ -62,3 +63,14 @@ class StoredSeedMeans:
 def metric_of(row: Row) -> str:
     """The name of a row's metric, which begins with the agent where there are several."""
     return f"{row.agent}/{row.name}" if row.agent else row.name
+
+
+def by_metric(rows: Iterable[Row]) -> dict[str, dict[int, float]]:
+    """The mean of each metric's values for each seed, metrics and seeds in their order."""
+    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        values[metric_of(row)][row.seed].append(row.value)
+    return {
+        name: {seed: float(np.mean(found)) for seed, found in sorted(by_seed.items())}
+        for name, by_seed in sorted(values.items())
+    }

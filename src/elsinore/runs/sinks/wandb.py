@@ -6,10 +6,7 @@ seed the prefix `seed_3/`. The step is the number of updates; the x axis is `env
 
 import contextlib
 import math
-from collections import defaultdict
 from typing import Any
-
-import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
@@ -18,7 +15,7 @@ from elsinore.errors import on_error
 from elsinore.runs.files.plain_files import may_be_sent
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.sinks.seed_means import SeedMeans, StoredSeedMeans, metric_of
+from elsinore.runs.sinks.seed_means import SeedMeans, StoredSeedMeans, by_metric
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import Store
 from elsinore.runs.summary import final_return, read_summary
@@ -102,13 +99,8 @@ class WandbSink:
 
 def means_of(rows: list[Row], over_seeds: SeedMeans) -> dict[str, float]:
     """Means of one chunk's finite values: of each metric for each seed, and over seeds."""
-    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if math.isfinite(row.value):
-            values[metric_of(row)][row.seed].append(row.value)
     means = {}
-    for name, by_seed in values.items():
-        per_seed = {seed: float(np.mean(found)) for seed, found in by_seed.items()}
+    for name, per_seed in by_metric(row for row in rows if math.isfinite(row.value)).items():
         means |= {f"seed_{seed}/{name}": mean for seed, mean in per_seed.items()}
         mean = over_seeds.of(name, per_seed)
         means |= {} if mean is None else {name: mean}
