@@ -28,6 +28,7 @@ from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.replays import files as replays
 from elsinore.runs.replays.recording import EpisodeRecording
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_state import run_state
 from elsinore.runs.store.store import Store
 from elsinore.runs.trust.signature import sign
 from tests.page.conftest import (
@@ -75,7 +76,7 @@ def test_a_run_that_answers_no_one_here_trains_while_it_is_locked(tmp_path, caps
     listed = run_list.RunList(RunsDirectory(tmp_path))
     assert listed.status("elsewhere")[1]["state"] == "training"
     # one that has ended keeps the lock while a sink is late
-    assert run_status.run_state(run, stopped | {"stopped_by": "budget"}) == "budget"
+    assert run_state(run, stopped | {"stopped_by": "budget"}) == "budget"
     run.unlock()
     time.sleep(run_list.ASK_PERIOD)
     assert listed.status("elsewhere")[1]["state"] == "interrupted"

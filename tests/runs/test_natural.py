@@ -3,10 +3,11 @@
 import contextlib
 
 from elsinore.page.metrics_csv import _metric_labels
-from elsinore.page.runs_directory import RunsDirectory, list_runs
+from elsinore.page.runs_directory import RunsDirectory
 from elsinore.page.series import curves
 from elsinore.runs.curves.figure import loss_labels
 from elsinore.runs.files.natural import natural
+from elsinore.runs.listing import list_runs
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.replays.files import list_replays
 from elsinore.runs.store.store import Store

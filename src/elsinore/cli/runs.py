@@ -20,7 +20,7 @@ def add(commands) -> None:
 
 
 def runs_command(args: argparse.Namespace) -> int:
-    from elsinore.page.runs_directory import list_runs
+    from elsinore.runs.listing import list_runs
 
     top = Path(args.runs_dir)
     names, skipped = list_runs(top, links=True)
@@ -83,9 +83,10 @@ def _row(top: Path, name: str) -> dict[str, Any]:
 
 def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     from elsinore.config.yaml_files import read_yaml
-    from elsinore.page.run_status import LIVE, run_state, summary_of
+    from elsinore.page.run_status import summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending
+    from elsinore.runs.run_state import LIVE, run_state
     from elsinore.runs.summary import final_return
 
     runs = RunsDirectory(folder.parent)

@@ -15,8 +15,8 @@ from typing import Any
 
 from elsinore.errors import ConfigError
 from elsinore.page.runs_directory import PageError, RunsDirectory
-from elsinore.runs.control import Busy, ask
 from elsinore.runs.run_dir import as_file_name, check_folder_name
+from elsinore.runs.run_state import is_training
 
 START_TIMEOUT = 120.0  # seconds to print a plan, or to begin training
 TEXTS = ("env", "algo", "name", "yaml", "resume")
@@ -157,17 +157,6 @@ def _launch(args: list[str], run: Path) -> None:
             if process.returncode == 0:
                 break
             time.sleep(0.1)
-
-
-def is_training(run: Path) -> bool:
-    """True if a process trains the run, also one too busy to answer."""
-    try:
-        ask(run, timeout=0.5)
-    except Busy:
-        return True
-    except ConfigError:
-        return False
-    return True
 
 
 def _command(args: list[str]) -> list[str]:

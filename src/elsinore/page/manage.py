@@ -13,12 +13,13 @@ from typing import Any
 
 from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.errors import ConfigError
-from elsinore.page.launch import is_training, refuse_name
+from elsinore.page.launch import refuse_name
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.files.durable import new_file
 from elsinore.runs.files.plain_files import is_taken
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_lock import ReadOnlyRun, RunInUse
+from elsinore.runs.run_state import is_training
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.page.manage import TAGS
-from elsinore.page.run_status import LIVE, status_of
+from elsinore.page.run_status import status_of
 from elsinore.page.runs_directory import REST, PageError, RunsDirectory
 from elsinore.runs.control import SOCKET
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_state import LIVE
 
 ASK_PERIOD = 0.8  # seconds between two requests to a run in training
 # Seconds until a run that cannot be read is read again: its files may be sound, and only slow.

@@ -6,19 +6,17 @@ import os
 import sqlite3
 from typing import Any
 
-from elsinore.errors import ConfigError
 from elsinore.page.changed_settings import changed_settings
 from elsinore.page.manage import tags_of
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
 from elsinore.runs.checkpoints.directory import CHECKPOINT_KINDS
-from elsinore.runs.control import SOCKET, Busy, ask
 from elsinore.runs.files.plain_json import plain
 from elsinore.runs.members import mean_known, members_in, seeds_of_best
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.summary import final_return, has_ended
+from elsinore.runs.run_state import LIVE, run_state
+from elsinore.runs.summary import final_return
 from elsinore.runs.trust.redaction import redacted
 
-LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean
 SPARKS = 24  # points of the small curve in the list
 # the chunks with an evaluation: with evaluations on request not all
@@ -35,24 +33,6 @@ LOG_LINES = 300  # the newest ones are shown
 LOG_BYTES = 200_000  # from either end of a log
 # of summary.json: what readers use, and its type
 SUMMARY_TYPES = {"stopped_by": str, "seeds": int, "env_steps": int, "eval_return": dict}
-
-
-def run_state(run: RunDir, summary: dict[str, Any]) -> str:
-    """One of `LIVE`, or the reason of the end; `interrupted` if it neither trains nor has ended.
-
-    The socket of a run is out of reach where another machine trains it, and missing where it could
-    not be made: its lock says that it trains.
-    """
-    if (run.path / SOCKET).exists():  # a link to another run's socket is not followed
-        try:
-            return ask(run.path, timeout=0.5)
-        except Busy:
-            return "training"
-        except ConfigError:
-            pass
-    if run.is_locked() and not has_ended(summary):  # a sink that is late keeps the lock
-        return "training"
-    return str(summary.get("stopped_by", "interrupted"))
 
 
 def summary_of(runs: RunsDirectory, run: RunDir, unread: list[str]) -> dict[str, Any]:

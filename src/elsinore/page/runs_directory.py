@@ -6,7 +6,6 @@ any depth, is refused.
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from typing import Any
 
 from elsinore.runs.files.natural import natural
 from elsinore.runs.files.plain_files import is_no_file
+from elsinore.runs.listing import DEEPEST, list_runs
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.database import open_read_only
 from elsinore.runs.store.schema import SCHEMA, STORE_FORMAT
 from elsinore.runs.store.store import BESIDE_DATABASE
 
-DEEPEST = 3  # folders down: a run of a comparison or a sweep; 2 if that folder is the directory
-UNBORN = re.compile(r"\..+\.[0-9a-f]+")  # a run's folder before it has its name
 # Bytes of a text file that are read; summary.json of 6,400 trials of four seeds has 3.3 million.
 MAX_TEXT = 8_000_000
 MAX_SECONDS = 5.0  # for the queries of one look at a run's metrics
@@ -173,65 +171,6 @@ class RunsDirectory:
         finally:
             if db is not None:
                 db.close()
-
-
-def list_runs(top: Path, links: bool = False) -> tuple[list[str], dict[str, str]]:
-    """Names of the runs below a directory, and folders that are skipped, with the reason.
-
-    A link to a folder is followed with `links` only.
-    """
-    found: list[str] = []
-    skipped: dict[str, str] = {}
-    above = [""]
-    for depth in range(1, DEEPEST + 1):
-        folders = [entry for name in above for entry in _folders(top, name, skipped)]
-        above = []
-        for name, entry in folders:
-            reason = _reason_to_skip(entry, depth, links)
-            if reason:
-                skipped[ascii(name)[1:-1]] = reason
-            elif reason is None and _has_config(entry):
-                found.append(name)
-            elif reason is None:
-                above.append(f"{name}/")
-    return sorted(found, key=natural), dict(sorted(skipped.items(), key=lambda x: natural(x[0])))
-
-
-def _folders(top: Path, above: str, skipped: dict[str, str]) -> list[tuple[str, os.DirEntry]]:
-    """Folders, and links to folders or to nothing, by name."""
-    try:
-        entries = list(os.scandir(top / above))
-    except OSError as error:
-        if above:
-            skipped[above[:-1]] = f"it cannot be read: {os.strerror(error.errno or 0)}."
-        return []
-    return [
-        (f"{above}{entry.name}", entry)
-        for entry in entries
-        if os.path.isdir(entry.path) or _leads_nowhere(entry)
-    ]
-
-
-def _leads_nowhere(entry: os.DirEntry) -> bool:
-    return entry.is_symlink() and not os.path.exists(entry.path)
-
-
-def _has_config(entry: os.DirEntry) -> bool:
-    return os.path.lexists(f"{entry.path}/config.yaml")
-
-
-def _reason_to_skip(entry: os.DirEntry, depth: int, links: bool) -> str | None:
-    """The reason why a folder is not looked into; empty if it does not look like a run."""
-    if entry.name.startswith("."):
-        looks_like_run = depth == 1 and not entry.is_symlink() and _has_config(entry)
-        said = looks_like_run and not UNBORN.fullmatch(entry.name)
-        return "its name begins with a dot; rename it." if said else ""
-    if _leads_nowhere(entry):
-        return "it is a link to what is not there." if depth == 1 else ""
-    if entry.is_symlink() and not links:
-        said = depth == 1 or _has_config(entry)
-        return "it is a link, which is not followed; watch the folder it leads to." if said else ""
-    return None if entry.name.isprintable() else "its name cannot be printed; rename it."
 
 
 def _empty_database() -> sqlite3.Connection:
