@@ -17,7 +17,7 @@ from elsinore.config.load import whole_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, quoted, shown
-from elsinore.runs.files.durable import fsync, fsync_parents, fsync_tree, new_file
+from elsinore.runs.files.durable import fsync_parents, fsync_tree, replacing
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.run_lock import RunLock
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
@@ -131,15 +131,12 @@ class RunDir(RunLock):
     def rewrite(self, experiment: Experiment) -> None:
         """Replace the run's config; it is this user's if it was before."""
         own = is_own(self.config)
-        unfinished = new_file(self.config.with_name(f".{self.config.name}.unfinished"))
-        unfinished.write_text(yaml_text(as_dict(experiment)), encoding="utf-8")
-        fsync(unfinished)
-        if own:
-            sign(self.config, following=unfinished)
-        unfinished.replace(self.config)
+        with replacing(self.config, synced=True) as unfinished:
+            unfinished.write_text(yaml_text(as_dict(experiment)), encoding="utf-8")
+            if own:
+                sign(self.config, following=unfinished)
         if own:
             sign(self.config)
-        fsync(self.path)
 
     @classmethod
     def open(cls, run: str | Path, runs_dir: Path = Path("runs")) -> "RunDir":

@@ -13,7 +13,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoints.manifest import params_sha256, versions
-from elsinore.runs.files.durable import fsync, new_file
+from elsinore.runs.files.durable import replacing
 from elsinore.runs.files.plain_files import text_of
 from elsinore.runs.members import best_index, writable
 from elsinore.runs.run_dir import RunDir
@@ -210,8 +210,5 @@ def is_finished(folder: RunDir) -> bool:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON under another name, then rename it."""
-    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
-    unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    fsync(unfinished)
-    unfinished.replace(path)
-    fsync(path.parent)
+    with replacing(path, synced=True) as unfinished:
+        unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")

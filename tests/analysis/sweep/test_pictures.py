@@ -108,3 +108,11 @@ def test_an_axis_writes_a_choice_as_in_a_config(drawn):
     space = {"matmul_precision": {"choice": [None, "high"]}}
     axis = drawn(1.0, 2.0, space=space, settings={"matmul_precision": None})
     assert [text for _, text in marks(axis, 0)] == ["null", "high"]
+
+
+def test_a_picture_is_not_drawn_through_a_link(drawn, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "coordinates.png").symlink_to(tmp_path / "mine")
+    drawn(1.0, 2.0)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "coordinates.png").is_symlink()

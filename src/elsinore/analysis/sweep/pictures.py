@@ -7,7 +7,7 @@ from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf, Range
 from elsinore.errors import counted
 from elsinore.runs.curves.style import BLUE, GREY, number_text, plain
-from elsinore.runs.files.whole_file import whole_file
+from elsinore.runs.files.durable import replacing
 
 
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
@@ -50,7 +50,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     trials, seeds = counted(len(scored), "trial"), counted(sweep.experiment.seeds, "seed")
     pruned = "" if all(result.is_whole for result in scored) else "; grey: pruned"
     axis.set_title(f"{trials}, mean over {seeds}{pruned}")
-    with whole_file(path) as unfinished:
+    with replacing(path) as unfinished:
         figure.savefig(unfinished, format="png")
 
 
@@ -66,7 +66,7 @@ def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
     axis.set_title(method, fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(left=0.0)
-    with whole_file(path) as unfinished:
+    with replacing(path) as unfinished:
         figure.savefig(unfinished, format="png")
 
 

@@ -1,7 +1,6 @@
 """The report of a sweep: trials.csv, best.yaml, summary.json and figures."""
 
 import csv
-import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from elsinore.config.search_space import OneOf
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import counted
 from elsinore.runs.checkpoints.manifest import versions
-from elsinore.runs.files.durable import new_file
+from elsinore.runs.files.durable import replacing
 from elsinore.runs.members import setting_number, writable
 from elsinore.runs.summary import object_in, write_json
 
@@ -29,12 +28,11 @@ NUM_LISTED = 10  # best trials in the summary and the terminal
 
 def write_trials(folder: SweepDir, results: list[TrialResult]) -> None:
     """Write trials.csv atomically, one row per trial."""
-    text = io.StringIO()
     rows = [csv_row(result) for result in sorted(results, key=lambda r: r.trial)]
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
-    writer.writeheader()
-    writer.writerows(rows)
-    _write(folder.trials, text.getvalue())
+    with replacing(folder.trials) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["trial"])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_sweep_report(
@@ -49,7 +47,8 @@ def write_sweep_report(
     if best is None:
         folder.best.unlink(missing_ok=True)  # of trials that were trained again
     else:
-        _write(folder.best, best_yaml(sweep, best))
+        with replacing(folder.best) as unfinished:
+            unfinished.write_text(best_yaml(sweep, best), encoding="utf-8")
     method, values = setting_importance(sweep, results)
     _draw(folder.coordinates, lambda path: draw_coordinates(path, sweep, results))
     _draw(folder.importance, lambda path: draw_importance(path, method, values))
@@ -134,9 +133,3 @@ def _as_json(result: TrialResult) -> dict[str, Any]:
         "rows": result.replicas,
         "settings": writable(result.settings),
     }
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

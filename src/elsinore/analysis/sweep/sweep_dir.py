@@ -17,6 +17,7 @@ from elsinore.config.search import Sweep
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs.checkpoints.manifest import differences
+from elsinore.runs.files.durable import replacing
 from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from
 from elsinore.runs.trust import signature
 from elsinore.runs.trust.redaction import comparable, folder_mode
@@ -70,11 +71,9 @@ class SweepDir:
             folder.log.parent.mkdir(exist_ok=True)
             folder.groups.mkdir(exist_ok=True)
             folder.lock()
-            with on_error(folder._lock.unlock):
-                unfinished = folder.path / ".sweep.yaml"
+            with on_error(folder._lock.unlock), replacing(folder.config) as unfinished:
                 unfinished.write_text(yaml_text(config), encoding="utf-8")
                 signature.sign(folder.config, following=unfinished)
-                unfinished.rename(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ConfigError(

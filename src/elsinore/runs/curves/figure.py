@@ -26,7 +26,7 @@ from elsinore.runs.curves.values import (
     smoothed,
     values_by_seed,
 )
-from elsinore.runs.files.durable import new_file
+from elsinore.runs.files.durable import replacing
 from elsinore.runs.files.natural import natural
 from elsinore.runs.members import best_in, members_in
 from elsinore.runs.records import Row
@@ -45,9 +45,8 @@ def draw_training_curves(
     """Write `training_figure` as a PNG, whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    unfinished = new_file(target.with_name(f".{target.name}.unfinished"))
-    FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(unfinished))
-    unfinished.replace(target)
+    with replacing(target) as unfinished:
+        FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(unfinished))
 
 
 def training_figure(

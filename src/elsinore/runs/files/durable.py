@@ -1,7 +1,9 @@
 """Bring files and folders to the disk, so that a power cut does not take them back; and find out
 whether that disk is another machine's. Begin files in folders that others may have filled."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from elsinore.errors import ConfigError
@@ -41,6 +43,19 @@ def new_file(path: Path) -> Path:
     path.unlink(missing_ok=True)
     path.touch(exist_ok=False)  # which follows no link
     return path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, synced: bool = False) -> Iterator[Path]:
+    """A new file to write to, which then takes the place of a file in the folder of a run or of a
+    sweep, or of a link there; `whole_file` follows links, for files at paths that people choose."""
+    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
+    yield unfinished
+    if synced:
+        fsync(unfinished)
+    unfinished.replace(path)
+    if synced:
+        fsync(path.parent)
 
 
 # Kinds of file systems, as /proc/mounts names them, that several machines may mount; a FUSE file
