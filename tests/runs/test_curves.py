@@ -14,7 +14,6 @@ from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.curves import run_curves
 from elsinore.runs.curves import values as curve_values
 from elsinore.runs.curves.figure import (
-    draw_training_curves,
     loss_labels,
     other_labels,
     spans_decades,
@@ -118,9 +117,8 @@ def drawn(tmp_path, records, goal=None, **rest) -> bytes:
     for chunk in records:
         store.write(chunk)
     store.close()
-    draw_training_curves(
-        tmp_path / "metrics.sqlite", tmp_path / "curves.png", "a run", goal, **rest
-    )
+    figure = training_figure(tmp_path / "metrics.sqlite", "a run", goal, **rest)
+    figure.savefig(tmp_path / "curves.png")
     return (tmp_path / "curves.png").read_bytes()
 
 
@@ -413,13 +411,13 @@ def test_a_name_with_signs_of_matplotlib_is_drawn_as_it_is(store, tmp_path):
 
 def test_curves_are_drawn_while_a_run_trains_and_of_one_that_fails(tmp_path, monkeypatch):
     drawn = []
-    real = run_curves.draw_training_curves
+    real = run_curves.training_figure
 
-    def draw(database, target, title, *args, **kwargs):
+    def draw(database, title, *rest):
         drawn.append((title, threading.current_thread() is threading.main_thread()))
-        real(database, target, title, *args, **kwargs)
+        return real(database, title, *rest)
 
-    monkeypatch.setattr(run_curves, "draw_training_curves", draw)
+    monkeypatch.setattr(run_curves, "training_figure", draw)
     monkeypatch.setattr(run_curves, "SHARE", 1e9)
 
     def slow(record):

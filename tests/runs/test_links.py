@@ -10,7 +10,7 @@ import pytest
 
 from elsinore.config.sinks import MLflowConfig, WandbConfig
 from elsinore.errors import ConfigError
-from elsinore.runs.curves.figure import draw_training_curves
+from elsinore.runs.curves.run_curves import draw_run
 from elsinore.runs.export.jax_function import write_jax
 from elsinore.runs.profile import PhaseTimes
 from elsinore.runs.records import Row
@@ -57,8 +57,8 @@ def write_lines(run: RunDir) -> None:
 WRITING = {
     ".summary.json.unfinished": lambda run: write_json(run.summary, {}),
     ".config.yaml.unfinished": lambda run: run.rewrite(run.recorded()),
-    ".training_curves.png.unfinished": lambda run: draw_training_curves(
-        run.database, run.curves, "title"
+    ".training_curves.png.unfinished": lambda run: draw_run(
+        run, SimpleNamespace(experiment=run.recorded()), "budget"
     ),
     ".metrics.sqlite.unfinished": lambda run: restore_store(run, state_of(run.database), {}, []),
     ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),

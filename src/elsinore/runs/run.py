@@ -26,7 +26,7 @@ from elsinore.runs.checkpoints.directory import Checkpoint
 from elsinore.runs.checkpoints.manifest import MODULE
 from elsinore.runs.checkpoints.match import check_match, other_versions
 from elsinore.runs.checkpoints.restored import best_replica, policy_of, restore_state
-from elsinore.runs.curves.figure import training_figure
+from elsinore.runs.curves.run_curves import run_figure
 from elsinore.runs.curves.svg import curve_svg
 from elsinore.runs.export.export import default_folder, refuse_export, write_export
 from elsinore.runs.files.whole_file import write_figure
@@ -300,10 +300,7 @@ class Run:
             ConfigError: for a run without metrics, or a path that cannot be written.
         """
         self._folder.refuse_without_metrics("plotted")
-        experiment = self.experiment
-        each, goal = "replica" if experiment.vary else "seed", experiment.convergence.target
-        title = f"{experiment.algorithms} on {experiment.env}"
-        figure = training_figure(self._folder.database, title, goal, each)
+        figure = run_figure(self._folder, self.experiment)
         if path is not None:
             write_figure(figure, Path(path))
         return figure

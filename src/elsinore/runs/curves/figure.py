@@ -1,4 +1,4 @@
-"""Draw training_curves.png: returns, losses, and their spread over seeds."""
+"""The training curves of a run: returns, losses, and their spread over seeds."""
 
 from itertools import cycle, product
 from pathlib import Path
@@ -26,7 +26,6 @@ from elsinore.runs.curves.values import (
     smoothed,
     values_by_seed,
 )
-from elsinore.runs.files.durable import replacing
 from elsinore.runs.files.natural import natural
 from elsinore.runs.members import best_in, members_in
 from elsinore.runs.records import Row
@@ -37,16 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABEL_LENGTH = 32  # two labels of this length are as wide as a panel
-
-
-def draw_training_curves(
-    database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed"
-) -> None:
-    """Write `training_figure` as a PNG, whole or not at all."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    with replacing(target) as unfinished:
-        FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(unfinished))
 
 
 def training_figure(

@@ -3,26 +3,40 @@
 import logging
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
 from elsinore.runs.budgets import ending
-from elsinore.runs.curves.figure import draw_training_curves
+from elsinore.runs.curves.figure import training_figure
+from elsinore.runs.files.durable import replacing
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("elsinore")
 ARTIFACT_SECONDS = 3.0  # expected for the curves, and for the exported policy
 SHARE = 0.01  # of the time, that drawing while a run trains may take
 
 
-def draw_run(folder: RunDir, plan: Plan, how: str) -> None:
-    """Draw the curves of a run; `how` it ended is in their title."""
-    experiment = plan.experiment
-    title = f"{experiment.algorithms} on {experiment.env}, {_counted(experiment)}: {ending(how)}"
+def run_figure(folder: RunDir, experiment: Experiment, how: str = "") -> "Figure":
+    """The curves of a run; their title says `how` it ended, if that is given."""
+    title = f"{experiment.algorithms} on {experiment.env}"
+    title += f", {_counted(experiment)}: {ending(how)}" if how else ""
     each, target = "replica" if experiment.vary else "seed", experiment.convergence.target
-    draw_training_curves(folder.database, folder.curves, title, target, each=each)
+    return training_figure(folder.database, title, target, each)
+
+
+def draw_run(folder: RunDir, plan: Plan, how: str) -> None:
+    """Write the curves of a run as a PNG, whole or not at all."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(run_figure(folder, plan.experiment, how))
+    with replacing(folder.curves) as unfinished:
+        canvas.print_png(str(unfinished))
 
 
 def draw_unfinished(folder: RunDir, plan: Plan, stop: Stop) -> None:
