@@ -11,8 +11,8 @@ import pytest
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import load_experiment, merge_settings, whole_experiment, with_settings
-from elsinore.config.mappings import SWITCHES, dotted
+from elsinore.config.load import load_experiment, whole_experiment, with_settings
+from elsinore.config.mappings import SWITCHES, dotted, merge_settings
 from elsinore.config.parse import as_dict
 from elsinore.config.presets import PRESETS, SAME_GAMES, closest_preset, preset
 from elsinore.config.presets.dqn_variants import OPTIONS

@@ -7,7 +7,8 @@ import pytest
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.cli.settings import settings_page
-from elsinore.config.load import dotted, load_experiment, set_dotted
+from elsinore.config.load import load_experiment
+from elsinore.config.mappings import dotted, set_dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.settings import (
     algo_settings,

@@ -5,7 +5,8 @@ import json
 import pytest
 
 import elsinore
-from elsinore.config.load import dotted, load_experiment
+from elsinore.config.load import load_experiment
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts

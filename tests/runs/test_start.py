@@ -22,8 +22,9 @@ from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.sweep import api as sweep_api
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.agents import AgentConfig, AgentsConfig
-from elsinore.config.load import dotted, load_experiment
+from elsinore.config.load import load_experiment
 from elsinore.config.load_sweep import load_sweep
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig

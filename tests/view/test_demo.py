@@ -16,7 +16,8 @@ from rich.console import Console
 
 from elsinore import cli
 from elsinore.cli.demo import DEMOS
-from elsinore.config.load import load_experiment, set_dotted
+from elsinore.config.load import load_experiment
+from elsinore.config.mappings import set_dotted
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.page import server

@@ -47,7 +47,7 @@ def check_algo_command(args: argparse.Namespace) -> int:
 
 def _config_of(name: str, assignments: list[str]):
     from elsinore.algos.registry import config_type
-    from elsinore.config.load import set_dotted
+    from elsinore.config.mappings import set_dotted
     from elsinore.config.parse import build
     from elsinore.config.yaml_files import parse_set
 

@@ -14,10 +14,15 @@ from elsinore.config.agent_list import (
     with_own_settings,
 )
 from elsinore.config.experiment import Experiment
-from elsinore.config.mappings import dotted as dotted
-from elsinore.config.mappings import in_full, in_groups, plain, ranges_by_setting
-from elsinore.config.mappings import merge_settings as merge_settings
-from elsinore.config.mappings import set_dotted as set_dotted
+from elsinore.config.mappings import (
+    dotted,
+    in_full,
+    in_groups,
+    merge_settings,
+    plain,
+    ranges_by_setting,
+    set_dotted,
+)
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
 from elsinore.config.presets.dqn_variants import OPTIONS

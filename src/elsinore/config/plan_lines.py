@@ -10,7 +10,7 @@ import jax
 from elsinore.algos.registry import built_in_behind
 from elsinore.config.curricula import curriculum_lines, env_warnings
 from elsinore.config.host import after_a_break
-from elsinore.config.load import dotted
+from elsinore.config.mappings import dotted
 from elsinore.config.memory import UNLIMITED, available_bytes, readable_size
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan

@@ -7,7 +7,8 @@ from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.hints import SETTINGS, is_of_algorithm
-from elsinore.config.load import dotted, load_experiment
+from elsinore.config.load import load_experiment
+from elsinore.config.mappings import dotted
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.object_names import marked
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped

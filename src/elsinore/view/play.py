@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.arguments import checked
-from elsinore.config.load import set_dotted
+from elsinore.config.mappings import set_dotted
 from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make, names
 from elsinore.envs.elsewhere import env_hint

@@ -8,8 +8,8 @@ from typing import Any
 
 from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import dotted, read_settings, set_dotted
-from elsinore.config.mappings import in_full, plain
+from elsinore.config.load import read_settings
+from elsinore.config.mappings import dotted, in_full, plain, set_dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
 from elsinore.config.units import has_budget

@@ -4,7 +4,7 @@ from typing import Any
 
 from elsinore.analysis.compare.document import ReportTable, Section, format_count
 from elsinore.analysis.compare.scores import Scores
-from elsinore.config.load import dotted
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import yaml_text
 from elsinore.runs.budgets import ending

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
-from elsinore.config.load import dotted
+from elsinore.config.mappings import dotted
 from elsinore.config.presets import PRESETS
 from elsinore.config.yaml_files import parse_set
 from elsinore.errors import ConfigError

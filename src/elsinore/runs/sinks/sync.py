@@ -9,7 +9,7 @@ from pathlib import Path
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
-from elsinore.config.load import dotted
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, one_line, quoted
