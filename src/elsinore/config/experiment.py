@@ -119,6 +119,12 @@ class StopConfig:
         if self.seconds is not None and not 0 < self.seconds < float("inf"):
             raise ValueError(f"seconds={self.seconds} must be above 0 and finite; null: no limit.")
 
+    @property
+    def unit(self) -> str | None:
+        """The unit of the budget, which only a run can count; None where it is in env steps."""
+        given = (unit for unit in ("episodes", "seconds") if getattr(self, unit) is not None)
+        return next(given, None)
+
 
 # Settings of agents that learn as a team: a value, the value without, and the algorithms that have
 # it.

@@ -135,12 +135,12 @@ def population_step_of(
 
 def _refuse_open_end(experiment: Experiment) -> None:
     """Refuse a run that may end before its rungs, which are shares of `env_steps`."""
-    for unit in ("episodes", "seconds"):
-        if (budget := getattr(experiment.stop, unit)) is not None:
-            raise ConfigError(
-                f"population.halving compares members at shares of env_steps, and stop.{unit}="
-                f"{budget:g} may end the run before; give the budget as env_steps."
-            )
+    if unit := experiment.stop.unit:
+        raise ConfigError(
+            f"population.halving compares members at shares of env_steps, and stop.{unit}="
+            f"{getattr(experiment.stop, unit):g} may end the run before; give the budget as"
+            " env_steps."
+        )
 
 
 def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Number:

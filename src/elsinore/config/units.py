@@ -13,8 +13,8 @@ from elsinore.validation import period_of
 # The unit of a period that is a number, by the record that has it.
 NUMBERS = {"evaluation": "updates", "checkpoints": "chunks", "replays": "chunks"}
 
-
-BUDGETS = ("env_steps", "stop.env_steps", "stop.updates", "stop.episodes", "stop.seconds")
+COUNTED_BY_A_RUN = ("stop.episodes", "stop.seconds")
+BUDGETS = ("env_steps", "stop.env_steps", "stop.updates", *COUNTED_BY_A_RUN)
 
 
 def has_budget(settings: Mapping[str, Any]) -> bool:

@@ -54,8 +54,7 @@ class RunActions:
 
     @property
     def _asks(self) -> bool:
-        limited = self._stop.episodes is not None or self._stop.seconds is not None
-        return limited or self._on_request or bool(self._callbacks)
+        return bool(self._stop.unit or self._on_request or self._callbacks)
 
     @property
     def spent(self) -> str:

@@ -210,8 +210,7 @@ def _begun_budgets(env: Path, own: set[Path]) -> set[int]:
     for config in env.glob("[!.]*/config.yaml"):
         with suppress(Exception):  # another run's file may hold anything; the report names it
             experiment = RunDir(config.parent).recorded()
-            in_steps = experiment.stop.episodes is None and experiment.stop.seconds is None
-            if in_steps and config.parent not in own:
+            if experiment.stop.unit is None and config.parent not in own:
                 found.add(experiment.env_steps)
     return found
 

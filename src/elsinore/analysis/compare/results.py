@@ -76,8 +76,8 @@ class RunResult:
     @property
     def whole_budget(self) -> float:
         """Env steps of a budget, in whole updates; infinite where only a run can count it."""
-        stop, updates = self.experiment.stop, self.summary["updates"]
-        if stop.episodes is not None or stop.seconds is not None or not updates:
+        updates = self.summary["updates"]
+        if self.experiment.stop.unit or not updates:
             return float("inf")
         per_update = self.summary["env_steps"] // updates
         return self.experiment.env_steps // per_update * per_update

@@ -15,7 +15,7 @@ from elsinore.runs.checkpoints.directory import (
     list_checkpoints,
     verify,
 )
-from elsinore.runs.checkpoints.match import BUDGETS, check_match
+from elsinore.runs.checkpoints.match import MAY_CHANGE, check_match
 from elsinore.runs.run_dir import RunDir
 
 
@@ -132,5 +132,5 @@ def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Che
 
 def _made_alike(manifest: dict[str, Any]) -> list[Any]:
     """The parts of a manifest that are equal in checkpoints that a run may continue from alike."""
-    config = {k: v for k, v in manifest.get("config", {}).items() if k not in BUDGETS}
+    config = {k: v for k, v in manifest.get("config", {}).items() if k not in MAY_CHANGE}
     return [manifest.get("format"), config, manifest.get("versions")]

@@ -17,7 +17,7 @@ from elsinore.runs.trust.named_code import marked
 from elsinore.runs.trust.redaction import redacted
 
 # Settings that may change while a run continues.
-BUDGETS = ("env_steps", "earlier_env_steps", "stop")
+MAY_CHANGE = ("env_steps", "earlier_env_steps", "stop")
 
 
 class NotAccepted(ConfigError):
@@ -37,7 +37,7 @@ def check_match(
     differing = differences(
         redacted(with_defaults(marked(manifest["config"]))), redacted(as_dict(experiment))
     )
-    differing = [text for text in differing if text.split()[0].split(".")[0] not in BUDGETS]
+    differing = [text for text in differing if text.split()[0].split(".")[0] not in MAY_CHANGE]
     if differing:
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with another config; then and now:"

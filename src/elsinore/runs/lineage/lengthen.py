@@ -9,6 +9,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.plan import plan_for
+from elsinore.config.units import BUDGETS, COUNTED_BY_A_RUN
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
@@ -23,11 +24,6 @@ REMEDY = (
     "begin a new run with `elsinore train --from {run}` (in Python, from_run), which takes"
     " over what it learnt and may have settings of its own"
 )
-
-
-# the settings that are a budget, each in its own unit
-BUDGETS = ("stop.episodes", "stop.seconds", "env_steps", "stop.env_steps", "stop.updates")
-
 
 IN_WORDS = {
     "stop.episodes": "episodes of each seed",
@@ -75,7 +71,7 @@ def with_budget(experiment: Experiment, budget: Mapping[str, Any], bound: int = 
         raise ConfigError(f"{given} are a budget in two units; give one of them.")
     ((name, value),) = budget.items()
     unit = unit_of(experiment)
-    if name != unit and (name in BUDGETS[:2] or unit in BUDGETS[:2]):
+    if name != unit and {name, unit} & {*COUNTED_BY_A_RUN}:
         raise ConfigError(
             f"{name}={value} is no budget of this run, which ends by"
             f" {unit}={_value(experiment, unit)}; give another {unit}."
@@ -104,8 +100,8 @@ def budget_of(experiment: Experiment) -> dict[str, Any]:
 
 def unit_of(experiment: Experiment) -> str:
     """The name of the budget by which an experiment ends."""
-    given = (name for name in BUDGETS[:2] if _value(experiment, name) is not None)
-    return next(given, "env_steps")
+    unit = experiment.stop.unit
+    return f"stop.{unit}" if unit else "env_steps"
 
 
 def _value(experiment: Experiment, name: str) -> Any:
