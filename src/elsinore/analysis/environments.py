@@ -11,13 +11,11 @@ from elsinore.arguments import checked
 from elsinore.config.presets import PRESETS
 from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
+from elsinore.envs.registry import FETCHED
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.runs.files.natural import natural
 from elsinore.validation import did_you_mean
-
-# Building these needs a download.
-FETCHED = ("MNISTBandit-bsuite",)
 
 
 class EnvInfo(NamedTuple):

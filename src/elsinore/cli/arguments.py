@@ -116,17 +116,18 @@ def add_on(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_accept(command: argparse.ArgumentParser) -> None:
-    """Add the options of what a resumed run may differ in from one that was never stopped."""
+def add_accept(command: argparse.ArgumentParser, runs: str = "runs") -> None:
+    """Add the options of what a resumed run may differ in from one that was never stopped; `runs`
+    are the words for what the command resumes."""
     command.add_argument(
         "--accept-versions",
         action="store_true",
-        help="resume runs that other versions of libraries or of your code began",
+        help=f"resume {runs} that other versions of libraries or of your code began",
     )
     command.add_argument(
         "--accept-layout",
         action="store_true",
-        help="resume runs on another number of devices, though results differ by rounding",
+        help=f"resume {runs} on another number of devices, though results differ by rounding",
     )
 
 

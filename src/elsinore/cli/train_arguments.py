@@ -4,6 +4,7 @@ import argparse
 
 from elsinore.cli.arguments import (
     Assign,
+    add_accept,
     add_no_check,
     add_runs_dir,
     add_seeds,
@@ -101,16 +102,7 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--fall-back", action="store_true", help="skip broken checkpoints when resuming"
     )
-    train.add_argument(
-        "--accept-versions",
-        action="store_true",
-        help="resume a run that other versions of libraries or of your code began",
-    )
-    train.add_argument(
-        "--accept-layout",
-        action="store_true",
-        help="resume a run on another number of devices, though results differ by rounding",
-    )
+    add_accept(train, "a run")
     train.add_argument(
         "--grace",
         type=float,

@@ -219,7 +219,7 @@ def _devices(plan: Plan) -> str:
     if used < there:
         each = "one" if plan.layout.devices_per_seed == 1 else f"{plan.layout.devices_per_seed}"
         return f"{used} of {there} devices: {each} for each seed, the others are idle"
-    return f"{there} device{'s' if there > 1 else ''}"
+    return counted(there, "device")
 
 
 def _shard_lines(plan: Plan) -> list[str]:
@@ -228,9 +228,9 @@ def _shard_lines(plan: Plan) -> list[str]:
     if shards == 1:
         return []
     num_envs, devices = plan.experiment.algo.num_envs // shards, layout.devices_per_seed
-    each, s = shards // devices, "s" if devices > 1 else ""
+    each = shards // devices
     turns = ", in turn" if each > 1 else ""
     return [
-        f"shards          {shards} a seed, of {num_envs} env{'s' if num_envs > 1 else ''}:"
-        f" {each} on {'each of ' if devices > 1 else ''}{devices} device{s}{turns}"
+        f"shards          {shards} a seed, of {counted(num_envs, 'env')}:"
+        f" {each} on {'each of ' if devices > 1 else ''}{counted(devices, 'device')}{turns}"
     ]

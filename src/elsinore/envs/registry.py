@@ -39,6 +39,7 @@ GYMNAX = (
     "FourRooms-misc", "MetaMaze-misc", "PointRobot-misc", "BernoulliBandit-misc",
     "GaussianBandit-misc", "Reacher-misc", "Swimmer-misc", "Pong-misc", "FrozenLake-misc",
 )  # fmt: skip
+FETCHED = ("MNISTBandit-bsuite",)  # building it needs a download
 
 
 class EnvFamily(NamedTuple):

@@ -9,13 +9,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError
 from elsinore.page.runs_directory import PageError, RunsDirectory
-from elsinore.runs.run_dir import as_file_name, check_folder_name
+from elsinore.runs.run_dir import as_file_name, check_folder_name, free_name_from
 from elsinore.runs.run_state import is_training
 
 START_TIMEOUT = 120.0  # seconds to print a plan, or to begin training
@@ -123,10 +122,8 @@ class Launcher:
                 raise PageError(f"{settings['resume']} is being trained already.")
             _launch(["--resume", str(run)], run)
             return settings["resume"]
-        name = (
-            settings.get("name")
-            or f"{as_file_name(settings.get('env', 'run'))}-{datetime.now():%Y%m%d-%H%M%S}"
-        )
+        prefix = as_file_name(settings.get("env", "run"))
+        name = settings.get("name") or free_name_from(prefix, self._runs.top)
         refuse_name(name, self._runs)
         with _yaml_file(settings) as config:
             args = [*self._arguments(settings, config), f"--name={name}"]

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from elsinore.envs.registry import FETCHED
 from elsinore.envs.scene import to_json
 from elsinore.envs.wrapped import modules_in
 from elsinore.errors import ConfigError
@@ -24,7 +25,6 @@ MAX_SCENES = 200  # in one answer
 REPLAY_NAME = "[0-9]*.npz"
 SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
 LARGEST_SIZE = 4096  # of a size that an environment is made with for anyone who looks
-FETCHING = ("MNISTBandit-bsuite",)  # downloads its images when it is made
 ABSENT = "there is no replay {!r} here."
 NESTED = "the header of this replay is nested too deeply."
 MADE_OF_FILES = (
@@ -136,7 +136,7 @@ class Scenes:
         env = str(about["env"])
         for code in modules_in([env, about.get("wrappers", [])]):
             return f"env={code!r} is code from outside elsinore"
-        if env in FETCHING:
+        if env in FETCHED:
             return f"env={env!r} fetches files"
         outside = [
             text

@@ -36,11 +36,11 @@ def settings_form(env: str, algo: str) -> list[dict[str, Any]]:
     """
     from elsinore import envs
     from elsinore.algos.registry import ALGORITHMS
-    from elsinore.analysis.environments import FETCHED
     from elsinore.config.experiment import Experiment
     from elsinore.config.load import load_experiment
     from elsinore.config.presets import algorithm_behind
     from elsinore.config.settings import algo_settings, as_yaml, env_settings, groups_of
+    from elsinore.envs.registry import FETCHED
 
     behind = algorithm_behind(algo)
     known = behind in ALGORITHMS

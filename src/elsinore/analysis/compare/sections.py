@@ -20,6 +20,7 @@ from elsinore.analysis.compare.document import (
 from elsinore.analysis.compare.provenance import runs_section, settings_section, speed_section
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import ENV_STATISTICS, SEED_STATISTICS, Pair, Scores
+from elsinore.errors import counted
 
 STATISTIC_NAMES = {"iqm": "IQM", "mean": "mean", "median": "median"}
 PAIR_HEADER = ["first", "second", "probability", "p", "clear"]
@@ -32,9 +33,8 @@ def document_of(scores: Scores) -> Document:
         else "A comparison"
     )
     runs = scores.results.finished
-    seeds = sum(r.seeds for r in runs)
     subtitle = (
-        f"{len(runs)} run{'s' * (len(runs) > 1)}, {seeds} seed{'s' * (seeds > 1)}, "
+        f"{counted(len(runs), 'run')}, {counted(sum(r.seeds for r in runs), 'seed')}, "
         f"{sum(sum(r.summary['env_steps_per_seed']) for r in runs):,} env steps in all; "
         f"written {datetime.now():%Y-%m-%d %H:%M}"
     )

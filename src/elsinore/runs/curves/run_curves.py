@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
+from elsinore.errors import counted
 from elsinore.runs.budgets import ending
 from elsinore.runs.curves.figure import training_figure
 from elsinore.runs.files.durable import replacing
@@ -65,5 +66,5 @@ class LiveCurves:
 
 def _counted(experiment: Experiment) -> str:
     """Number of seeds, or of members with seeds."""
-    seeds = f"{experiment.seeds} seed{'s' if experiment.seeds > 1 else ''}"
+    seeds = counted(experiment.seeds, "seed")
     return f"{experiment.members} members with {seeds} each" if experiment.vary else seeds

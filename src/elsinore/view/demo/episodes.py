@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.schedule import max_steps_of
+from elsinore.errors import counted
 from elsinore.runs.replays import files as replays
 from elsinore.runs.replays import recording as episode_recording
 from elsinore.runs.replays.player import EpisodePlayer, episode_key
@@ -40,7 +41,7 @@ class DemoEpisode(NamedTuple):
     def label(self) -> str:
         if self.episodes == 0:
             return "untrained"
-        return f"after {self.episodes:,} episode{'s' if self.episodes > 1 else ''}"
+        return f"after {counted(self.episodes, 'episode')}"
 
     def load(self) -> Episode:
         return Episode(replays.read(self.path))
