@@ -18,6 +18,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs.files.durable import fsync_parents, fsync_tree, replacing
+from elsinore.runs.files.natural import natural
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.run_lock import RunLock
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
@@ -210,6 +211,12 @@ def listing_of(runs_dir: Path) -> str:
     return "`elsinore runs`" if default else f"`elsinore runs --runs-dir {quoted(runs_dir)}`"
 
 
+def runs_inside(comparison: Path) -> list[Path]:
+    """The folders of a comparison's runs."""
+    found = sorted(comparison.glob("[!.]*/[!.]*/config.yaml"), key=natural)
+    return [config.parent for config in found]
+
+
 def _kind_of(path: Path) -> str:
     """The description of a folder that is no run, with the place of runs in it, or of a link."""
     if not path.is_dir():
@@ -217,12 +224,8 @@ def _kind_of(path: Path) -> str:
     if (path / "sweep.yaml").is_file():
         resume = f"elsinore sweep --resume {quoted(path)}"
         return f"a sweep, with its runs in {path}/groups; resume it with `{resume}`"
-    inside = sorted(path.glob("[!.]*/[!.]*/config.yaml"))
-    return (
-        f"a folder of runs, such as {inside[0].parent}"
-        if inside
-        else "a folder without config.yaml"
-    )
+    inside = runs_inside(path)
+    return f"a folder of runs, such as {inside[0]}" if inside else "a folder without config.yaml"
 
 
 RESERVED_NAMES = ("mlflow.db", "mlruns", "mlartifacts")  # MLflow's own files beside the runs

@@ -19,7 +19,6 @@ from elsinore.analysis.compare.results import (
     load_results,
     read_results,
     read_run,
-    runs_inside,
     with_finite_returns,
 )
 from elsinore.analysis.compare.scores import Scores, scores_table
@@ -32,7 +31,7 @@ from elsinore.errors import ConfigError, counted, shown
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import COMPARISON, check_folder_name, free_name_from
+from elsinore.runs.run_dir import COMPARISON, check_folder_name, free_name_from, runs_inside
 from elsinore.runs.run_log import MaskingFormatter
 
 log = logging.getLogger("elsinore")

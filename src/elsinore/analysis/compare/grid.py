@@ -20,7 +20,7 @@ from elsinore.runs.checkpoints.manifest import differences
 from elsinore.runs.lineage.continuation import with_source
 from elsinore.runs.lineage.source import as_asked
 from elsinore.runs.lineage.start import check_start
-from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.run_dir import RunDir, as_file_name, runs_inside
 from elsinore.runs.summary import is_finished
 from elsinore.runs.trust.redaction import comparable
 
@@ -134,7 +134,7 @@ def _with_sources(cells: list[GridCell], folder: Path) -> list[GridCell]:
             own = cell.folder / "config.yaml"
             with naming_cell(cell.name):
                 asked[own] = _asked_by(cell.experiment.start, own, folder.parent)
-    begun = sorted(folder.glob("*/*/config.yaml"))
+    begun = [run / "config.yaml" for run in runs_inside(folder)]
 
     def with_its_own(cell: GridCell) -> GridCell:
         own = cell.folder / "config.yaml"

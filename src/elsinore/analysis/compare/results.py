@@ -13,9 +13,8 @@ from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError, reason_of, shown
 from elsinore.runs.checkpoints.choice import evaluated_stages
 from elsinore.runs.curves.values import values_by_seed
-from elsinore.runs.files.natural import natural
 from elsinore.runs.remote import is_remote
-from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
+from elsinore.runs.run_dir import RunDir, as_file_name, listing_of, runs_inside
 from elsinore.runs.store.store import reading
 from elsinore.runs.summary import read_summary
 
@@ -225,12 +224,6 @@ def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults
 
 def _is_run(path: Path) -> bool:
     return (path / "config.yaml").is_file()
-
-
-def runs_inside(comparison: Path) -> list[Path]:
-    """The folders of a comparison's runs."""
-    found = sorted(comparison.glob("[!.]*/[!.]*/config.yaml"), key=natural)
-    return [config.parent for config in found]
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:

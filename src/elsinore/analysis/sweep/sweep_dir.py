@@ -18,7 +18,7 @@ from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs.checkpoints.manifest import differences
 from elsinore.runs.files.durable import replacing
-from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from
+from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from, runs_inside
 from elsinore.runs.trust import signature
 from elsinore.runs.trust.redaction import comparable, folder_mode
 from elsinore.runs.trust.trust import Trust, confirmed
@@ -58,10 +58,9 @@ class SweepDir:
             with on_error(folder._lock.unlock):
                 folder._check_same(sweep)
             return folder
-        cells = folder.path.glob("*/*/config.yaml")  # of a comparison: environment, label
         others = {
             "run": (folder.path / "config.yaml").exists(),
-            "comparison": any(cell.parent.parent != folder.groups for cell in cells),
+            "comparison": any(run.parent != folder.groups for run in runs_inside(folder.path)),
         }
         for kind in (kind for kind, there in others.items() if there):
             raise ConfigError(f"name={name!r} is taken in {runs_dir} by a {kind}; choose another.")
