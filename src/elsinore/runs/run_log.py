@@ -92,3 +92,24 @@ def logging_to(path: Path) -> Iterator[None]:
         for logger, level, propagate in before:
             logger.setLevel(level)
             logger.propagate = propagate
+
+
+@contextlib.contextmanager
+def quiet_terminal() -> Iterator[None]:
+    """Show only warnings in the terminal, also of runs, whose log files have every message.
+
+    Logging that has handlers already is left alone.
+    """
+    if log.handlers or logging.getLogger().handlers:
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(MaskingFormatter("%(message)s"))
+    log.addHandler(handler)
+    log.propagate = False  # libraries may add root handlers while they are imported
+    try:
+        yield
+    finally:
+        log.propagate = True
+        log.removeHandler(handler)

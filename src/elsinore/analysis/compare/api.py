@@ -1,10 +1,8 @@
 """`elsinore.compare` trains and reports; `report` reports on runs that exist."""
 
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,9 +30,7 @@ from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import COMPARISON, check_folder_name, free_name_from, runs_inside
-from elsinore.runs.run_log import MaskingFormatter
-
-log = logging.getLogger("elsinore")
+from elsinore.runs.run_log import quiet_terminal
 
 
 @dataclass(frozen=True)
@@ -152,7 +148,7 @@ def compare(
     states = [cell_state(cell) for cell in cells]
     accept = {"accept_versions": accept_versions, "accept_layout": accept_layout}
     _make(folder, new=name is None)
-    with _quiet(), cluster.joined() if cluster else nullcontext() as joined:
+    with quiet_terminal(), cluster.joined() if cluster else nullcontext() as joined:
         if joined is None:
             done = train_here(cells, states, accept, progress)
         else:
@@ -203,27 +199,6 @@ def report(
 def _reported(comparison: Comparison) -> Comparison:
     write_comparison_report(comparison.scores, comparison.path)
     return comparison
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Show only warnings in the terminal; each run's log file has every message.
-
-    Logging that has handlers already is left alone.
-    """
-    if log.handlers or logging.getLogger().handlers:
-        yield
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(MaskingFormatter("%(message)s"))
-    log.addHandler(handler)
-    log.propagate = False  # libraries may add root handlers while they are imported
-    try:
-        yield
-    finally:
-        log.propagate = True
-        log.removeHandler(handler)
 
 
 def _comparison_path(runs_dir: Path, name: str | None) -> Path:
