@@ -14,6 +14,8 @@ from gymnax.environments.misc.rooms import FourRooms
 
 import elsinore
 from elsinore import cli
+from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.presets import preset
 from elsinore.envs.object_names import OBJECT, name_of_object
 from elsinore.errors import ConfigError
@@ -120,6 +122,17 @@ def test_an_environment_in_python_is_recorded_so_too():
     assert asked_experiment(LongWalk(6))[0].env == f"{__name__}:LongWalk{OBJECT}"
     assert asked_experiment(LongWalk())[0].env == f"{__name__}:LongWalk"
     assert asked_experiment(lambda: LongWalk(6))[0].env.endswith("<lambda>")
+
+
+def test_an_object_in_python_stays_as_it_is_and_has_one_name(tmp_path):
+    env, opened = LongWalk(), LongWalk.opened
+    before = dict(vars(env))
+    for _ in range(2):
+        assert asked_experiment(env)[0].env == f"{__name__}:LongWalk"
+    assert vars(env) == before and LongWalk.opened == opened - 2  # each copy is closed
+    few = {"env_steps": 20_000}
+    cells = grid_cells([env], variants_of(["ppo", "dqn"]), tmp_path, None, few, False)
+    assert {cell.folder.parent.name for cell in cells} == {"tests.runs.test_env_objects-LongWalk"}
 
 
 def test_an_object_of_gymnax_with_arguments_is_marked_and_has_the_preset_of_its_name():

@@ -186,15 +186,18 @@ def host_env_of(
     if hasattr(env, "reset_env"):
         return env
     name = named or object_name(env)
-    recorded = named or name_of_object(env)  # before it is reset
+    recorded = named or name_of_object(env)
 
     make = made_by or functools.partial(_copied, env, name)
+    is_users = made_by is None
+    if is_users and getattr(env, "observation_space", None) is None:
+        env, is_users = make(), False  # it is reset, which would change the user's object
     try:
         refuse_own_statistics(env, name)
         observation, action = spaces_of(env, name)
         limit, seeded = limit_of(env), takes_seed(env)
     finally:
-        if made_by is not None:
+        if not is_users:
             close(env)
 
     def rows(number: int) -> OneByOne:
