@@ -142,6 +142,67 @@ def test_an_object_of_gymnax_with_arguments_is_marked_and_has_the_preset_of_its_
     assert preset(f"ppo/CartPole-v1{OBJECT}") == preset("ppo/CartPole-v1") != {}
 
 
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("jumanji/Snake-v1", {"num_rows": 6, "num_cols": 5}),
+        ("gym/FrozenLake-v1", {"is_slippery": False}),
+        ("pgx/tic_tac_toe", {"rival": "perfect"}),
+        ("FourRooms-misc", {"goal_fixed": [1, 1]}),
+        (f"{__name__}:Paid", {"bonus": 10.0}),
+        (f"{__name__}:LongWalk", {"length": 6}),
+        (f"{__name__}:paid", {"by": 3.0}),
+    ],
+)
+def test_what_make_was_given_is_recorded_and_makes_the_same_by_name(name, kwargs):
+    env = elsinore.make(name, kwargs)[0]
+    experiment, given = asked_experiment(env)
+    assert given is env and (experiment.env, experiment.env_kwargs) == (name, kwargs)
+    by_name, _ = asked_experiment(name, overrides={"env_kwargs": kwargs})
+    assert experiment == by_name  # whose config a later process reads
+
+
+def paid(by):
+    return Paid(bonus=by)
+
+
+def test_what_make_was_given_reaches_the_plan_of_a_later_process(tmp_path):
+    """Also in wrappers."""
+    env = elsinore.make("jumanji/Snake-v1", {"num_rows": 6, "num_cols": 5})[0]
+    env = elsinore.wrap(env, {"time_limit": 9})
+    RunDir.create(tmp_path, "snake", asked_experiment(env, overrides=SHORT)[0]).unlock()
+    native = elsinore.load("snake", runs_dir=tmp_path).plan.env.native
+    assert (native.num_rows, native.num_cols) == (6, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("pgx/tic_tac_toe", {"rival": lambda key, obs: 0}),
+        ("FourRooms-misc", {"goal_fixed": np.array([1, 1])}),
+        (f"{__name__}:LongWalk", {"length": (6, 7)}),  # a config would give it a list
+        (f"{__name__}:LongWalk", {"length": 2**70}),
+    ],
+)
+def test_what_no_config_gives_back_is_marked(name, kwargs):
+    experiment, _ = asked_experiment(elsinore.make(name, kwargs)[0])
+    assert (experiment.env, experiment.env_kwargs) == (f"{name}{OBJECT}", {})
+
+
+def test_one_that_was_changed_after_make_is_marked():
+    env = changed(elsinore.make(f"{__name__}:Paid", {"bonus": 10.0})[0])
+    assert asked_experiment(env)[0].env == f"{__name__}:Paid{OBJECT}"
+
+
+def test_an_object_has_none_of_the_arguments_of_a_preset_or_a_config():
+    name = "brax/inverted_pendulum"
+    assert preset(f"ppo/{name}")["env_kwargs"] == {"backend": "spring"}
+    for kwargs in ({}, {"backend": "positional"}):
+        assert asked_experiment(elsinore.make(name, kwargs)[0])[0].env_kwargs == kwargs
+    assert asked_experiment(name)[0].env_kwargs == {"backend": "spring"}
+    assert asked_experiment(Paid(), config={"env_kwargs": {"bonus": 2.0}})[0].env_kwargs == {}
+
+
 def killed(*_):
     raise KeyboardInterrupt
 

@@ -4,11 +4,14 @@ make the object again. Nothing heavy is imported: suites, which have the mark to
 import functools
 import inspect
 import types
+from collections.abc import Callable
 from typing import Any
 
 from elsinore.errors import ConfigError
 
 OBJECT = " (object)"  # ends the name of an object that this name does not make again
+# An attribute of an environment that was made by its name with arguments: the two.
+MADE_WITH = "_elsinore_made_with"
 GENERATORS = ("Random", "Generator", "RandomState")  # of Python and numpy; their state is no matter
 
 
@@ -40,15 +43,16 @@ def name_of_object(env: Any) -> str:
 def marked(name: str, env: Any) -> str:
     """The name with `OBJECT` at its end, unless the object is a function, or its class makes a like
     one without arguments."""
-    return name if inspect.isroutine(env) or _is_made_again(env) else f"{name}{OBJECT}"
+    return name if inspect.isroutine(env) or is_made_again(env, type(env)) else f"{name}{OBJECT}"
 
 
-def _is_made_again(env: Any) -> bool:
+def is_made_again(env: Any, make: Callable[[], Any]) -> bool:
+    """True if `make` gives an object like this one."""
     in_python = not hasattr(env, "reset_env")  # then its attributes change while it is stepped
     try:
-        if in_python and not inspect.signature(type(env)).parameters:
+        if in_python and not inspect.signature(make).parameters:
             return True
-        made = type(env)()
+        made = make()
         try:
             return _same(_fields(env), _fields(made), {})
         finally:

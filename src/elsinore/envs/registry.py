@@ -11,13 +11,15 @@ by `BUILT_IN` as well, because an editable installation has the entry points of 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
+from elsinore.arguments import plain
 from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
-from elsinore.envs.object_names import OBJECT, refuse_object
+from elsinore.envs.object_names import MADE_WITH, OBJECT, refuse_object
 from elsinore.errors import ConfigError, quoted, shown, user_code
 from elsinore.imports import import_callable, import_object
 from elsinore.validation import did_you_mean
@@ -132,10 +134,14 @@ def env_of(env: Any, kwargs: dict[str, Any] | None = None) -> Any:
         refuse_object(env)
         refuse_overwritten_gymnax()
         factory = _factory(env)
+        made_with = name, plain(kwargs or {})  # a copy, which no constructor changes
         with user_code(env=name):
             env = _built(name, factory, kwargs or {})
             if ":" in name and not hasattr(env, "reset_env"):
                 env = suites.adapted(env, partial(factory, **kwargs or {}), name)
+        if kwargs:
+            with suppress(AttributeError):  # of a frozen one, whose fields are its arguments
+                setattr(env, MADE_WITH, made_with)
     elif kwargs:
         raise ConfigError(
             f"env_kwargs={kwargs!r} go to the constructor of an environment, and env is an object,"

@@ -2,15 +2,20 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.hints import SETTINGS, is_of_algorithm
 from elsinore.config.load import load_experiment
-from elsinore.config.mappings import dotted
+from elsinore.config.mappings import dotted, plain
+from elsinore.config.parse import as_dict, refuse_unwritable
+from elsinore.config.yaml_files import parsed_yaml, yaml_text
 from elsinore.envs import refuse_no_env, suites
-from elsinore.envs.object_names import marked
+from elsinore.envs.object_names import MADE_WITH, OBJECT, is_made_again, marked
+from elsinore.envs.registry import env_of
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import ConfigError, user_code
 from elsinore.runs.lineage.continuation import with_source
@@ -59,6 +64,7 @@ def asked_experiment(
     given.
     """
     env_object = None if env is None or isinstance(env, str) else suites.adapted(env)
+    made_with: dict[str, Any] = {}
     if env_object is not None:
         with user_code(env=env_object):
             refuse_no_env(env_object)
@@ -76,10 +82,14 @@ def asked_experiment(
             env_object = None
         else:
             _refuse_kwargs(given)
+            made_with = recorded.get("env_kwargs", {})
     overrides = {name: value for name, value in named.items() if value is not None} | overrides
     if (source := dotted(overrides).get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
-    return load_experiment(env, algo, config, overrides), env_object
+    experiment = load_experiment(env, algo, config, overrides)
+    if env_object is not None:  # which has neither the arguments of a preset nor those of a config
+        experiment = replace(experiment, env_kwargs=plain(made_with))
+    return experiment, env_object
 
 
 def as_override(name: str, value: Any) -> str:
@@ -128,10 +138,24 @@ def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[s
     if wrappers and (made_from := getattr(env, "made_from", None)):
         return made_from, settings
     name = f"{type(innermost).__module__}:{type(innermost).__qualname__}"
-    if name.startswith(("elsinore.envs.suites.", "elsinore.envs.host:")):
-        return getattr(innermost, "name", name), settings
-    if name.startswith("gymnax."):
+    adapted = name.startswith(("elsinore.envs.suites.", "elsinore.envs.host:"))
+    if adapted or name.startswith("gymnax."):
         name = getattr(innermost, "name", name)
     if dataclasses.is_dataclass(innermost):  # how to make it again
         return name, settings | {"env_kwargs": dataclasses.asdict(innermost)}
+    made_with, kwargs = getattr(innermost, MADE_WITH, ("", {}))
+    again = partial(env_of, made_with, kwargs)
+    if kwargs and _can_be_written(kwargs) and (adapted or is_made_again(innermost, again)):
+        return made_with, settings | {"env_kwargs": kwargs}
+    if adapted:
+        return f"{name.removesuffix(OBJECT)}{OBJECT}" if kwargs else name, settings
     return marked(name, innermost), settings
+
+
+def _can_be_written(kwargs: dict[str, Any]) -> bool:
+    """True if a config file gives these arguments back as they are. Of a tuple it makes a list."""
+    try:
+        refuse_unwritable(kwargs, "env_kwargs")
+        return parsed_yaml(yaml_text(as_dict(kwargs))) == kwargs
+    except ValueError:
+        return False
