@@ -14,7 +14,7 @@ from gymnax.environments.misc.rooms import FourRooms
 
 import elsinore
 from elsinore import cli
-from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.grid import cell_state, grid_cells
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.presets import preset
 from elsinore.envs.object_names import OBJECT, name_of_object
@@ -133,6 +133,19 @@ def test_an_object_in_python_stays_as_it_is_and_has_one_name(tmp_path):
     few = {"env_steps": 20_000}
     cells = grid_cells([env], variants_of(["ppo", "dqn"]), tmp_path, None, few, False)
     assert {cell.folder.parent.name for cell in cells} == {"tests.runs.test_env_objects-LongWalk"}
+
+
+@pytest.mark.parametrize("then", ["", OBJECT])
+def test_a_comparison_of_such_an_object_is_found_with_the_mark_and_without(tmp_path, then):
+    """It had none before, and one where its class made another object."""
+    given: Any = ([Paid(bonus=10.0)], variants_of(["ppo"]), tmp_path, None, SHORT, False)
+    (cell,) = grid_cells(*given)
+    name = f"{__name__}:Paid"
+    begun = replace(cell.experiment, env=f"{name}{then}")
+    assert cell.experiment.env == f"{name}{OBJECT}"
+    RunDir.create(tmp_path / "tests.runs.test_env_objects-Paid", "ppo", begun).unlock()
+    (again,) = grid_cells(*given)
+    assert cell_state(again) == "unfinished"
 
 
 def test_an_object_of_gymnax_with_arguments_is_marked_and_has_the_preset_of_its_name():

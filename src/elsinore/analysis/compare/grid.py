@@ -13,16 +13,16 @@ from elsinore.config.mappings import dotted, in_full, plain, set_dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
 from elsinore.config.units import has_budget
+from elsinore.envs.object_names import OBJECT
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import asked_experiment
-from elsinore.runs.checkpoints.manifest import differences
+from elsinore.runs.checkpoints.manifest import other_settings
 from elsinore.runs.lineage.continuation import with_source
 from elsinore.runs.lineage.source import as_asked
 from elsinore.runs.lineage.start import check_start
 from elsinore.runs.run_dir import RunDir, as_file_name, runs_inside
 from elsinore.runs.summary import is_finished
-from elsinore.runs.trust.redaction import comparable
 
 # Defaults of a comparison: an equal budget for all runs, and one line of output per run.
 DEFAULTS = {
@@ -242,7 +242,8 @@ def _refuse_shared_copies(cells: list[GridCell]) -> None:
 
 
 def folder_name(env: str) -> str:
-    return as_file_name(env).lstrip(".") or "env"
+    """The folder of an environment's runs; of an object with the mark or without it."""
+    return as_file_name(env.removesuffix(OBJECT)).lstrip(".") or "env"
 
 
 @contextmanager
@@ -266,9 +267,7 @@ def cell_state(cell: GridCell) -> str:
                 f"{cell.folder} exists and is not a run; move it, or choose another name."
             )
         return "new"
-    run = api.load(cell.folder)
-    then, now = (comparable(as_dict(each)) for each in (run.experiment, cell.experiment))
-    differing = differences(then, now)
+    differing = other_settings(api.load(cell.folder).experiment, cell.experiment)
     if differing:
         raise ConfigError(
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"

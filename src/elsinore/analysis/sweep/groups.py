@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError, on_error, one_line
 from elsinore.runs.checkpoints.choice import matching
 from elsinore.runs.checkpoints.directory import BrokenCheckpoint, Checkpoint
+from elsinore.runs.checkpoints.manifest import other_settings
 from elsinore.runs.checkpoints.match import NotAccepted, agree_on_layout
 from elsinore.runs.checkpoints.restored import check_state
 from elsinore.runs.failures import is_of_machine
@@ -123,9 +123,10 @@ def _fail(folder: Path, error: Exception) -> None:
 
 
 def _check_same(run: Run, group: TrialGroup) -> None:
-    if as_dict(run.experiment) != as_dict(group.experiment):
+    if differing := other_settings(run.experiment, group.experiment):
         raise ConfigError(
-            f"{run.path} holds other trials than the sweep now samples: another version of"
+            f"{run.path} holds other trials than the sweep now samples (then, now):"
+            f" {'; '.join(differing)}. Another version of"
             " elsinore or Optuna made it, it was edited, or an earlier group's failed.json was"
             " deleted, whose trials Optuna then took for failed. Put that back, or start the sweep"
             " under another name."

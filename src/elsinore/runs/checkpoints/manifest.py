@@ -21,8 +21,9 @@ from jaxtyping import PyTree
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.envs import suites
+from elsinore.envs.object_names import unmarked
 from elsinore.runs.trust.named_code import code_in
-from elsinore.runs.trust.redaction import redacted
+from elsinore.runs.trust.redaction import comparable, redacted
 
 MODULE = "module "  # begins the name of custom code among versions
 PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
@@ -119,6 +120,13 @@ def leaves_by_path(tree: PyTree) -> dict[str, Any]:
 def digest_of(manifest: dict[str, Any]) -> str:
     rest = {k: v for k, v in manifest.items() if k != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def other_settings(then: Experiment, now: Experiment) -> list[str]:
+    """Names and values of the settings that differ between a run and what is asked for under its
+    name. Of a secret only the server counts, and not the mark of an environment object, which is
+    given again, and which runs of before do not have."""
+    return differences(*(unmarked(comparable(as_dict(each))) for each in (then, now)))
 
 
 def differences(then: dict, now: dict, path: str = "") -> list[str]:

@@ -4,17 +4,14 @@ import os
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
-from elsinore.envs.object_names import unmarked
 from elsinore.errors import ConfigError, quoted
 from elsinore.jaxtools import processes
-from elsinore.runs.checkpoints.manifest import differences
+from elsinore.runs.checkpoints.manifest import other_settings
 from elsinore.runs.lineage.lengthen import unit_of
 from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import NameTaken, RunDir, check_folder_name
 from elsinore.runs.trust.named_code import code_in
-from elsinore.runs.trust.redaction import comparable
 from elsinore.runs.trust.signature import sign
 
 # What a run's config has and a command does not: the checkpoint that it began from, for which a
@@ -72,8 +69,8 @@ def begun_run(runs_dir: Path, name: str, experiment: Experiment) -> RunDir | Non
     if not os.path.lexists(path):
         return None
     folder = RunDir.open(path, runs_dir)
-    then, now = (unmarked(comparable(as_dict(each))) for each in (folder.recorded(), experiment))
-    differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
+    differing = other_settings(folder.recorded(), experiment)
+    differing = [text for text in differing if text.split()[0] not in OF_THE_RUN]
     if differing:
         unit = unit_of(folder.recorded())
         budget = "--env-steps N" if unit == "env_steps" else f"--set {unit}=N"
