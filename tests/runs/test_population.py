@@ -113,6 +113,13 @@ def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
         assert per_seed == alone.summary["eval_return"]["per_seed"]
 
 
+def test_the_table_of_metrics_has_the_member_and_its_settings(pair):
+    table = elsinore.load(pair).metrics
+    assert list(table.columns)[-3:] == ["value", "member", "algo.learning_rate"]
+    found = table[["seed", "member", "algo.learning_rate"]].drop_duplicates().to_numpy().tolist()
+    assert sorted(found) == [[5, 0, 1e-3], [6, 0, 1e-3], [7, 1, 1e-4], [8, 1, 1e-4]]
+
+
 def test_a_member_that_diverges_is_named_by_its_settings(tmp_path):
     run = train_toys(tmp_path, "half", seeds=2, vary={"algo.gain": [0.5, 7.0]})
     log = (run.path / "logs" / "train.log").read_text()

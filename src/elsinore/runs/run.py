@@ -31,7 +31,7 @@ from elsinore.runs.curves.svg import curve_svg
 from elsinore.runs.export.export import default_folder, refuse_export, write_export
 from elsinore.runs.files.whole_file import write_figure
 from elsinore.runs.final_evaluation import final_evaluation
-from elsinore.runs.members import best_index
+from elsinore.runs.members import best_index, members_in
 from elsinore.runs.policy import Policy
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.store import reading
@@ -122,19 +122,27 @@ class Run:
 
     @property
     def metrics(self):
-        """All metrics as a pandas table: update, env_steps, seed, agent, name, value.
+        """All metrics as a pandas table: update, env_steps, seed, agent, name, value; of a
+        population also `member`, the place in the summary's `members`, and a column for each varied
+        setting. Its members share their seeds, and `seed` is another number for each of them.
 
         Raises:
             BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
+            ConfigError: for a population whose config.yaml cannot be read.
         """
         import pandas as pd
 
-        rows = []
+        rows, info = [], {}
         if self._folder.database.exists():
             with reading(self._folder.database) as store:
-                rows = store.rows()
+                rows, info = store.rows(), store.info()
         table = pd.DataFrame(rows, columns=["update", "seed", "agent", "name", "value"])
-        table.insert(1, "env_steps", table["update"] * self._steps_per_update())
+        table.insert(1, "env_steps", table["update"] * info.get("steps_per_update", 0))
+        if members_in(info):  # without them the table needs no config
+            experiment = self.experiment
+            table["member"] = (table["seed"] - experiment.seed) // experiment.seeds
+            for name, values in experiment.vary.items():
+                table[name] = table["member"].map(dict(enumerate(values)))
         return table
 
     @cached_property

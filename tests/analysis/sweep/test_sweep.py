@@ -19,7 +19,7 @@ import elsinore
 from elsinore import cli
 from elsinore.analysis.sweep import api, groups
 from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
-from elsinore.analysis.sweep.report import results_table
+from elsinore.analysis.sweep.report import results_table, write_trials
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.samplers import OptunaSampler
 from elsinore.analysis.sweep.sweep_dir import SweepDir
@@ -117,6 +117,12 @@ def test_a_searched_budget_stands_beside_the_steps_that_were_done(tmp_path):
     space = GAIN | {"env_steps": {"choice": [45]}}
     table = search(tmp_path, trials=2, space=space).trials
     assert (table["env_steps (setting)"] == 45).all() and (table["env_steps"] == 45).all()
+
+
+def test_the_returns_of_a_trials_seeds_are_a_list(tmp_path):
+    best = TrialResult(0, "0", {"algo.gain": 0.5}, "complete", 1.0, None, [2.0, None], 12, [0, 1])
+    write_trials(SweepDir(tmp_path), [best, best._replace(per_seed=[])])
+    assert api.SweepRun(SweepDir(tmp_path)).trials["per_seed"].tolist() == [[2.0, None], []]
 
 
 def test_no_number_of_the_best_trials_is_cut(tmp_path):

@@ -1,5 +1,6 @@
 """`elsinore.sweep`: hyperparameter search, round after round of trials."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
@@ -84,7 +85,7 @@ class SweepRun:
 
     @property
     def trials(self):
-        """Pandas table of every trial with its settings and score.
+        """Pandas table of every trial with its settings and score; `per_seed` is a list.
 
         Raises:
             ConfigError: if no group of trials has ended yet.
@@ -93,7 +94,8 @@ class SweepRun:
 
         if not self._folder.trials.exists():
             raise ConfigError(f"{shown(self.path)} has no trials yet; wait for its first group.")
-        return pd.read_csv(self._folder.trials, dtype={"group": str})
+        read = {"per_seed": json.loads}
+        return pd.read_csv(self._folder.trials, dtype={"group": str}, converters=read)
 
     @property
     def runs(self) -> list[Run]:
