@@ -93,6 +93,7 @@ def test_a_member_without_a_bound_is_in_the_summary(tmp_path):
     final: Any = SimpleNamespace(returns=np.array([[1.0], [2.0]]))
     facts = _population(plan, state, final)
     assert facts["best_member"]["member"] == 1
+    assert [x["mean"] for x in facts["members_eval_return"]] == [1.0, 2.0]
     state.convergence.diverged_at = np.array([-1, 4])  # whose return is of the first action
     assert _population(plan, state, final)["best_member"]["member"] == 0
     write_json(tmp_path / "summary.json", facts)
@@ -118,6 +119,17 @@ def test_the_table_of_metrics_has_the_member_and_its_settings(pair):
     assert list(table.columns)[-3:] == ["value", "member", "algo.learning_rate"]
     found = table[["seed", "member", "algo.learning_rate"]].drop_duplicates().to_numpy().tolist()
     assert sorted(found) == [[5, 0, 1e-3], [6, 0, 1e-3], [7, 1, 1e-4], [8, 1, 1e-4]]
+
+
+def test_no_statistic_is_over_members_and_each_has_its_own(pair):
+    summary = elsinore.load(pair).summary
+    pooled, each = summary["eval_return"], summary["members_eval_return"]
+    assert pooled == {"mean": None, "iqm": None, "ci95": None, "per_seed": pooled["per_seed"]}
+    assert [x["per_seed"] for x in each] == [pooled["per_seed"][:2], pooled["per_seed"][2:]]
+    for found in each:
+        assert found["mean"] == pytest.approx(np.mean(found["per_seed"]))
+        assert found["ci95"][0] <= found["iqm"] <= found["ci95"][1]
+    assert summary["best_member"]["eval_return"] == each[summary["best_member"]["member"]]
 
 
 def test_a_member_that_diverges_is_named_by_its_settings(tmp_path):

@@ -85,31 +85,39 @@ def summarise(
 
 def _evaluation(plan: Plan, final: Episodes) -> dict[str, Any]:
     agents, means = plan.experiment.agents.number, final.returns.mean(axis=1)
+    members = plan.experiment.members
     return {
-        "eval_return": _over_seeds(means)
+        "eval_return": _over_seeds(means, members)
         | ({"per_agent": returns_by_agent(final.returns, agents)} if agents > 1 else {}),
         "eval_episodes": int(final.returns.shape[1]),
-        **({"eval_facts": stats_summary(facts_of(plan.env), final)} if final.facts else {}),
+        **(
+            {"eval_facts": stats_summary(facts_of(plan.env), final, members)} if final.facts else {}
+        ),
     }
 
 
-def _over_seeds(means: np.ndarray) -> dict[str, Any]:
-    """Statistics of the mean return of each seed."""
+def _over_seeds(means: np.ndarray, members: int = 1) -> dict[str, Any]:
+    """Statistics of the mean return of each seed; null over several members, which differ in their
+    settings and share their seeds."""
+    alone = members == 1
     return {
-        "mean": _finite(np.mean(means)),
-        "iqm": _finite(iqm(means)),
-        "ci95": ci95(means),
+        "mean": _finite(np.mean(means)) if alone else None,
+        "iqm": _finite(iqm(means)) if alone else None,
+        "ci95": ci95(means) if alone else None,
         "per_seed": [_finite(x) for x in means],
     }
 
 
-def stats_summary(labels: Mapping[str, str], final: Episodes) -> dict[str, dict[str, Any]]:
-    """The environment's own statistics of the final evaluation, by name: label and means."""
+def stats_summary(
+    labels: Mapping[str, str], final: Episodes, members: int
+) -> dict[str, dict[str, Any]]:
+    """The environment's own statistics of the final evaluation, by name: label and means; no mean
+    over several members."""
     means = {name: final.facts[name].astype(np.float64).mean(axis=1) for name in labels}
     return {
         name: {
             "called": label,
-            "mean": _finite(np.mean(means[name])),
+            "mean": _finite(np.mean(means[name])) if members == 1 else None,
             "per_seed": [_finite(x) for x in means[name]],
         }
         for name, label in labels.items()
@@ -123,15 +131,17 @@ def returns_by_agent(returns: np.ndarray, agents: int) -> list[list[float | None
 
 
 def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
-    """The members of a population, the best of those that have not diverged, and the final values
-    of numbers that evolve. Lists by replica have the `seeds` of the first member first."""
+    """The members of a population with their returns, the best of those that have not diverged, and
+    the final values of numbers that evolve. Lists by replica have the `seeds` of the first member
+    first."""
     experiment, diverged = plan.experiment, state.convergence.diverged_at >= 0
     returns = final.returns.mean(axis=1).reshape(experiment.members, -1)  # [member, seed]
     known = np.where(diverged.reshape(returns.shape), np.nan, returns)
     best = best_index(known.mean(axis=1).tolist(), experiment.population.mode)
     facts: dict[str, Any] = {
         "members": [writable(member) for member in experiment.member_values],
-        "best_member": {"member": best, "eval_return": _over_seeds(returns[best])},
+        "members_eval_return": (each := [_over_seeds(means) for means in returns]),
+        "best_member": {"member": best, "eval_return": each[best]},
         "pruned_at_env_steps": _steps_at(state.convergence.pruned_at, plan.steps_per_update),
     }
     if experiment.population.pbt is not None:
