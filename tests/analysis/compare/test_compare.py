@@ -174,6 +174,7 @@ def test_the_report_is_beside_the_runs(compared):
     }
     table = compared[0].table
     assert list(table.label) == ["ppo", "slow"]
+    assert set(compared[0].pairs.loc[0, ["first", "second"]]) == {"ppo", "slow"}
     assert compared[0].best == {"CartPole-v1": table.loc[table.iqm.idxmax(), "label"]}
 
 

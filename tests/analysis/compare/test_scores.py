@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elsinore.analysis.compare.results import RunResults, with_finite_returns
-from elsinore.analysis.compare.scores import TimeToThreshold, scores_table
+from elsinore.analysis.compare.scores import TimeToThreshold, pairs_table, scores_table
 from elsinore.analysis.compare.thresholds import KNOWN_REFERENCES
 from elsinore.errors import ConfigError
 from tests.analysis.compare.synthetic import NAN, result, scores
@@ -101,6 +101,21 @@ def test_of_a_pair_the_better_comes_first():
     assert (pair.x, pair.y, pair.probability.value) == ("high", "low", 1.0)
     assert pair.p_value == pytest.approx(2 / 70)
     assert pair.is_clear
+
+
+def test_the_pairs_are_a_table_with_those_over_all_environments_last():
+    low, high = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
+    both = [result(x, r, env) for env in (ACROBOT, MOUNTAIN) for x, r in (("a", low), ("b", high))]
+    table = pairs_table(scores(*both))
+    columns = ["env", "first", "second", "probability", "low", "high", "p", "clear"]
+    assert list(table.columns) == columns
+    assert table.iloc[0].to_dict() == dict(
+        zip(columns, (ACROBOT, "b", "a", 1.0, 1.0, 1.0, pytest.approx(2 / 70), True), strict=True)
+    )
+    assert list(table["env"]) == [ACROBOT, MOUNTAIN, ""]
+    alone = pairs_table(scores(result("a", [1.0]), result("b", [2.0])))
+    assert alone[["low", "high"]].isna().all(axis=None) and not alone["clear"].any()
+    assert list(pairs_table(scores(result("a", low))).columns) == columns
 
 
 def test_three_seeds_against_three_are_never_clear():

@@ -19,7 +19,7 @@ from elsinore.analysis.compare.results import (
     read_run,
     with_finite_returns,
 )
-from elsinore.analysis.compare.scores import Scores, scores_table
+from elsinore.analysis.compare.scores import Scores, pairs_table, scores_table
 from elsinore.analysis.compare.thresholds import check_thresholds
 from elsinore.analysis.compare.training import text_of_error, train_here
 from elsinore.analysis.compare.variants import variants_of
@@ -58,9 +58,16 @@ class Comparison:
         return scores_table(self.scores)
 
     @property
+    def pairs(self):
+        """Pandas table of the probability that a run of `first` beats one of `second`: the ends of
+        its interval, p, and whether the difference is clear, for each pair in each environment. An
+        empty `env` is all environments together."""
+        return pairs_table(self.scores)
+
+    @property
     def best(self) -> dict[str, str]:
-        """By environment the label with the highest IQM of final returns; `report.html` says
-        whether it is clearly better than the others."""
+        """By environment the label with the highest IQM of final returns; `pairs` says whether it
+        is clearly better than the others."""
         found = {}
         for env in self.results.envs:
             iqms = {

@@ -167,12 +167,35 @@ def _finite(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
+def _with_ends(found: Estimate) -> tuple[float, float, float]:
+    """An estimate and the ends of its interval; NaN without one."""
+    low, high = found.ci95 or (float("nan"), float("nan"))
+    return found.value, low, high
+
+
 def scores_table(scores: Scores):
     """Pandas table with one row per environment and algorithm; columns `_low` and `_high` are 95 %
     intervals, NaN for a single seed."""
     import pandas as pd
 
     return pd.DataFrame([_row(scores, r) for env in scores.envs for r in scores.in_env(env)])
+
+
+def pairs_table(scores: Scores):
+    """Pandas table with one row per environment and pair of algorithms; those over all shared
+    environments, where there are several, have an empty `env`."""
+    import pandas as pd
+
+    found = {env: scores.pairs(env) for env in scores.envs}
+    if len(scores.shared_envs) > 1:
+        found |= {"": scores.pairs_over_envs()}
+    columns = ["env", "first", "second", "probability", "low", "high", "p", "clear"]
+    rows = [
+        (env, pair.x, pair.y, *_with_ends(pair.probability), pair.p_value, pair.is_clear)
+        for env, pairs in found.items()
+        for pair in pairs
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _row(scores: Scores, result: RunResult) -> dict:
@@ -184,9 +207,8 @@ def _row(scores: Scores, result: RunResult) -> dict:
         "env_steps": result.budget,
     }
     for name in SEED_STATISTICS:
-        estimate = scores.over_seeds(result, name)
-        low, high = estimate.ci95 or (float("nan"), float("nan"))
-        row |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
+        columns = (name, f"{name}_low", f"{name}_high")
+        row |= dict(zip(columns, _with_ends(scores.over_seeds(result, name)), strict=True))
     reached = scores.time_to_threshold(result)
     row |= {
         "threshold": scores.threshold(result.env),
