@@ -37,6 +37,22 @@ def test_a_record_goes_to_the_standard_error_of_the_time(tmp_path, monkeypatch):
     assert of_a_dashboard.getvalue() == "finished\n"
 
 
+@pytest.mark.parametrize("handlers", [[], [logging.StreamHandler()]], ids=["none", "own"])
+def test_the_level_of_the_logger_holds_for_all_but_the_file(tmp_path, monkeypatch, handlers):
+    log = logging.getLogger("elsinore")
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    monkeypatch.setattr(log, "level", logging.WARNING)
+    monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
+    for handler in handlers:
+        monkeypatch.setattr(handler, "stream", shown)
+    with logging_to(tmp_path / "train.log"):
+        log.info("the plan")
+        log.warning("slow")
+    assert shown.getvalue() == "slow\n"
+    assert "the plan" in (tmp_path / "train.log").read_text()
+    assert log.level == logging.WARNING and not any(handler.filters for handler in handlers)
+
+
 def test_training_leaves_the_logging_of_its_process_as_it_was(tmp_path):
     """Else absl, which Orbax imports, gives the root logger a handler, and the log of every later
     run of a script or notebook begins its lines with `INFO:elsinore:`."""

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from elsinore.errors import ConfigError, printable, why_unreadable
@@ -63,10 +63,16 @@ def _opened(path: Path) -> LogFile:
         raise ConfigError(f"{path} cannot be written: {why}.") from error
 
 
+def _from_level(level: int) -> Callable[[logging.LogRecord], bool]:
+    """A filter of handlers: records of other loggers, and ours from this level on."""
+    return lambda record: record.name != log.name or record.levelno >= level
+
+
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Log to a file, and to the terminal where no other handler is installed. Progress lines go to
-    the file alone, since the terminal shows them itself.
+    the file alone, since the terminal shows them itself. The level of the logger holds for all but
+    the file.
 
     Raises:
         ConfigError: if the file cannot be written, or something else is in its place.
@@ -78,14 +84,20 @@ def logging_to(path: Path) -> Iterator[None]:
         terminal = TerminalLog()
         terminal.setFormatter(MaskingFormatter("%(message)s"))
         handlers.append((log, terminal))
+    others = [*log.handlers, *logging.getLogger().handlers, *(h for _, h in handlers[2:])]
+    heard = _from_level(log.level)
     before = [(logger, logger.level, logger.propagate) for logger in (log, progress)]
     log.setLevel(logging.INFO)
     log.propagate, progress.propagate = log.propagate and len(handlers) == 2, False
     for logger, handler in handlers:
         logger.addHandler(handler)
+    for handler in others:
+        handler.addFilter(heard)
     try:
         yield
     finally:
+        for handler in others:
+            handler.removeFilter(heard)
         for logger, handler in handlers:
             logger.removeHandler(handler)
             handler.close()
