@@ -18,8 +18,11 @@ from benchmarks import (
     glance,
     hamlet_rules,
     kill,
+    learning,
     left_behind,
+    longer,
     off_policy,
+    recipes,
     resets,
     rounds,
     scale_model,
@@ -137,6 +140,19 @@ def test_a_table_of_the_documents_is_what_its_record_gives(name):
 def test_the_first_table_of_speeds_is_what_the_records_give():
     text = (tables.DOCS / "benchmarks.md").read_text()
     assert tables.replaced(text, "glance", glance.table()) == text
+
+
+def test_the_page_of_results_is_what_its_record_gives():
+    assert learning.page(json.loads(learning.RECORD.read_text())) == learning.PAGE.read_text()
+
+
+@pytest.mark.parametrize("made", [longer, recipes], ids=["longer", "recipes"])
+def test_a_page_of_trained_presets_is_what_its_record_gives(made, tmp_path, monkeypatch):
+    record, page = made.RECORD.read_text(), made.PAGE.read_text()
+    monkeypatch.setattr(made, "RECORD", tmp_path / "record.json")
+    monkeypatch.setattr(made, "PAGE", tmp_path / "page.md")
+    made.written(json.loads(record))
+    assert made.PAGE.read_text() == page
 
 
 def test_a_point_of_a_curve_is_the_median_of_its_rounds():
