@@ -5,12 +5,13 @@ replaced.
 """
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
-from benchmarks import glance, shards_learning
+from benchmarks import glance, learning, shards_learning
 from benchmarks.record import FOLDER
 from benchmarks.scaling_curves import ratios_of, seconds_of
 from elsinore.runs.statistics import ci95, iqm
@@ -554,6 +555,66 @@ def update_parts(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def hamlet(data: list, algo: str = "ppo") -> str:
+    """What agents of the one-house worlds reach, and when the median seed first reaches the bar."""
+    lines = []
+    for row in data:
+        world = row["env"].removeprefix("Hamlet-")
+        if (row["algo"], world in HOUSES, bool(row["steps_to"])) != (algo, True, True):
+            continue
+        arrived = sum(steps is not None for steps in row["steps_to"])
+        steps, episodes = (learning.median_of(row[x]) for x in ("steps_to", "episodes_to"))
+        when = [f"{steps:,.0f}", f"{episodes:,.0f}"] if math.isfinite(steps) else ["never"] * 2
+        lines.append(
+            [
+                world,
+                row["label"],
+                f"{arrived} of {row['seeds']}",
+                *when,
+                spread(row["G"]),
+                f"{min(row['G']):.1f}",
+                f"{row['env_steps']:,}",
+                f"{row['seconds']:,.0f}",
+            ]
+        )
+    heads = ["world", "what", "seeds at the bar", "env steps to it", "episodes to it"]
+    heads += ["return at the end, IQM [95 %]", "worst seed", "budget, env steps", "s, all seeds"]
+    return markdown(heads, sorted(lines, key=lambda cells: cells[0]))
+
+
+HOUSES = ("classic4", "base6")
+
+
+def town(data: list) -> str:
+    """How long the presets' agents survive in the town, and what they earn."""
+    lines = []
+    for row in data:
+        if row["env"] in TOWN and row["label"] == "preset":
+            lived = (row["steps"], row["steps_sampled"])
+            lines.append(
+                [
+                    f"`{row['env'].removeprefix('Hamlet-')}`",
+                    f"{row['env_steps']:,}",
+                    *(f"{fmean(steps):.0f} ({min(steps):.0f})" for steps in lived),
+                    spread(row["G"]),
+                    f"{min(row['G']):.1f}",
+                    f"{row['seconds']:,.0f}",
+                ]
+            )
+    heads = ["world", "env steps", "steps survived, greedy: mean (worst seed)", "sampled"]
+    heads += ["return, greedy: IQM [95 %]", "worst seed", "s, all seeds"]
+    return markdown(heads, lines)
+
+
+TOWN = tuple(f"Hamlet-{level}" for level in ("L1", "L2", "L3"))
+
+
+def spread(values: list[float]) -> str:
+    """The interquartile mean of the seeds with its 95 % interval."""
+    low, high = ci95(values)
+    return f"{iqm(values):.1f} [{low:.1f}, {high:.1f}]"
+
+
 TABLES = {
     "minatar": ("benchmarks.md", beside_peer),
     "suites_speed": ("benchmarks.md", beside_peer),
@@ -573,6 +634,9 @@ TABLES = {
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),
     "balatro_learning: shops": ("balatro.md", balatro_wins_in_shops),
+    "learning: hamlet": ("hamlet.md", hamlet),
+    "learning: hamlet, dqn": ("hamlet.md", partial(hamlet, algo="dqn")),
+    "learning: town": ("hamlet.md", town),
     "first_minute": ("benchmarks.md", first_minute),
     "page_cost": ("benchmarks.md", page_cost),
     "kill": ("benchmarks.md", kill),
