@@ -76,8 +76,8 @@ class Unbounded(Dart):
 
 
 COLUMNS = {
-    "one of n": Corridor(),
-    "several discrete": Dials(),
+    "discrete": Corridor(),
+    "multi-discrete": Dials(),
     "continuous, bounded": Dart(),
     "continuous, unbounded": Unbounded(),
     "action mask": MaskedBandit(),
@@ -106,8 +106,8 @@ def test_the_table_of_what_goes_with_what_is_true(row):
     said = {column: cell == "yes" for column, cell in zip(TABLE[0][1:], row[1:], strict=True)}
     assert set(row[1:]) <= {"yes", "no"}
     found = {column: builds(name, env) for column, env in COLUMNS.items()}
-    env = Corridor() if said["one of n"] else Dart()
-    found["memory"] = builds(name, env, GRU)
+    env = Corridor() if said["discrete"] else Dart()
+    found["recurrent"] = builds(name, env, GRU)
     agents = MultiAgentEnv(env, 2, frozenset())
     found["several agents"] = all(in_company(name, agents, sharing) for sharing in SHARING)
     assert found == said
@@ -161,7 +161,7 @@ def test_every_algorithm_is_in_the_tables():
     assert all(f"`{name}`" in named for name in ALGORITHMS)
 
 
-def test_the_memories_of_the_page_are_those_of_the_settings():
-    text = page("algorithms").split("## Policies that remember\n")[1].split("\n## ")[0]
+def test_the_recurrent_layers_of_the_page_are_those_of_the_settings():
+    text = page("algorithms").split("## Recurrent policies\n")[1].split("\n## ")[0]
     named = {row[0].strip("`").split(":")[0] for row in rows(text)[2:]}
     assert named == set(MEMORIES) <= set(vars(NetworkConfig()))

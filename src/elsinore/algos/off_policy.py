@@ -1,4 +1,4 @@
-"""The frame of off-policy actor-critics (SAC, SAC for n actions, TD3): an exploring rollout, then
+"""The frame of off-policy actor-critics (SAC, discrete SAC, TD3): an exploring rollout, then
 gradient steps on batches from a replay buffer."""
 
 import math

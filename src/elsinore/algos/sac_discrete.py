@@ -36,7 +36,7 @@ from elsinore.types import Algorithm
 
 @settings
 class SACDiscreteConfig(TemperatureConfig):
-    """Settings of SAC for n actions beside those of `TemperatureConfig`."""
+    """Settings of discrete SAC beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac_discrete", init=False)
     tune_temperature: bool = inherited()  # Tune it towards the target entropy.
