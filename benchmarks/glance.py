@@ -1,9 +1,11 @@
-"""The first table of docs/benchmarks.md: speeds beside those of peers, one row a work.
+"""The first table of docs/benchmarks.md, and that of README.md: speeds beside those of peers, one
+row a work.
 
-`python -m benchmarks.tables` makes it from the records in `benchmarks/results`.
+`python -m benchmarks.tables` makes them from the records in `benchmarks/results`.
 """
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from benchmarks.record import FOLDER
@@ -54,8 +56,22 @@ ROWS = (
 
 def table() -> str:
     """The rows as Markdown; a ratio with a goal says whether it is met."""
+    return markdown(ROWS)
+
+
+def short() -> str:
+    """The rows of the classic works and of environments on the host, without goals."""
+    chosen = [row for row in ROWS if row.record in SHORT and row.one]
+    return markdown([row._replace(goals=(None, None)) for row in chosen])
+
+
+SHORT = ("ppo_cartpole_purejaxrl_epyc", "dqn_cartpole_short", "sac_pendulum", "td3_pendulum")
+SHORT += ("host_speed", "host_speed_cleanrl")
+
+
+def markdown(rows: Iterable[Row]) -> str:
     lines = ["| work | beside | 1 seed | 4 seeds |", "| --- | --- | --- | --- |"]
-    for row in ROWS:
+    for row in rows:
         ratios = json.loads((FOLDER / f"{row.record}.json").read_text())["ratios"]
         cells = [cell(ratios, *x) for x in zip((row.one, row.four), row.goals, strict=True)]
         lines.append(f"| {row.work} | {row.peer} | {' | '.join(cells)} |")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
-from benchmarks import glance, learning, shards_learning
+from benchmarks import glance, learning, readme, shards_learning
 from benchmarks.record import FOLDER
 from benchmarks.scaling_curves import ratios_of, seconds_of
 from elsinore.runs.statistics import ci95, iqm
@@ -26,8 +26,9 @@ def main() -> None:
             document.write_text(
                 replaced(document.read_text(), name, table(json.loads(path.read_text())))
             )
-    first = DOCS / "benchmarks.md"
-    first.write_text(replaced(first.read_text(), "glance", glance.table()))
+    for name, (document, table) in SPEEDS.items():
+        document = DOCS / document
+        document.write_text(replaced(document.read_text(), name, table()))
 
 
 def record_of(name: str) -> Path:
@@ -615,6 +616,7 @@ def spread(values: list[float]) -> str:
     return f"{iqm(values):.1f} [{low:.1f}, {high:.1f}]"
 
 
+SPEEDS = {"glance": ("benchmarks.md", glance.table), "speeds": ("../README.md", glance.short)}
 TABLES = {
     "minatar": ("benchmarks.md", beside_peer),
     "suites_speed": ("benchmarks.md", beside_peer),
@@ -634,6 +636,7 @@ TABLES = {
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),
     "balatro_learning: shops": ("balatro.md", balatro_wins_in_shops),
+    "learning: readme": ("../README.md", readme.table),
     "learning: hamlet": ("hamlet.md", hamlet),
     "learning: hamlet, dqn": ("hamlet.md", partial(hamlet, algo="dqn")),
     "learning: town": ("hamlet.md", town),

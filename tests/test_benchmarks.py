@@ -22,6 +22,7 @@ from benchmarks import (
     left_behind,
     longer,
     off_policy,
+    readme,
     recipes,
     resets,
     rounds,
@@ -137,9 +138,20 @@ def test_a_table_of_the_documents_is_what_its_record_gives(name):
     assert tables.replaced(text, name, table(record)) == text
 
 
-def test_the_first_table_of_speeds_is_what_the_records_give():
-    text = (tables.DOCS / "benchmarks.md").read_text()
-    assert tables.replaced(text, "glance", glance.table()) == text
+@pytest.mark.parametrize("name", tables.SPEEDS)
+def test_a_table_of_speeds_is_what_the_records_give(name):
+    document, table = tables.SPEEDS[name]
+    text = (tables.DOCS / document).read_text()
+    assert tables.replaced(text, name, table()) == text
+
+
+def test_a_reference_of_the_readme_is_of_the_rows_algorithm_and_budget():
+    table = readme.table(json.loads(learning.RECORD.read_text()))
+    lines = {tuple(line.strip("| ").split(" | ")[:2]): line for line in table.splitlines()}
+    beside = lines["Acrobot-v1", "QR-DQN, 100,000"]
+    assert "| -69.1 (rl-baselines3-zoo, 1 seed) |" in beside  # better than ours
+    for none in ("Acrobot-v1", "C51, 100,000"), ("Breakout-MinAtar", "PPO, sampled, 499,712"):
+        assert lines[none].endswith("|  |")
 
 
 def test_the_page_of_results_is_what_its_record_gives():
