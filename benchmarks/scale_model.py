@@ -100,7 +100,7 @@ def lost(save: float, machines: int, between_failures: float, restart: float) ->
 
 
 def main() -> None:
-    print("| envs a device | shards | link | env steps/s on 64 devices | of its speed |")
+    print("| envs a device | shards | link | env steps/s on 64 devices | efficiency |")
     print("| --- | --- | --- | --- | --- |")
     for num_envs in (64, 512, 4_096, 65_536):
         for shards, name, link in (
@@ -113,7 +113,7 @@ def main() -> None:
             print(
                 f"| {num_envs:,} | {shards} | {name} | {speed:,.0f} | {run.efficiency(link):.0%} |"
             )
-    print("\n| machines | a checkpoint every | of the time lost |\n| --- | --- | --- |")
+    print("\n| machines | a checkpoint every | time lost |\n| --- | --- | --- |")
     for machines in (1, 8, 64, 512):
         year = 365 * 24 * HOUR
         interval = checkpoint_interval(0.5, machines, year)
