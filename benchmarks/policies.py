@@ -72,7 +72,7 @@ def main(names: list[str]) -> None:
 
 def write_page() -> None:
     """The table of docs/policies.md."""
-    lines = ["| policy | return | deviation | lowest | highest | env steps | kB |"]
+    lines = ["| policy | mean return | standard deviation | lowest | highest | env steps | kB |"]
     lines += ["|---|---|---|---|---|---|---|"]
     for name, score in shipped_policies().items():
         numbers = " | ".join(f"{score[key]:,.1f}" for key in ("mean", "std", "min", "max"))
