@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shutil
+from types import SimpleNamespace
 
 import gymnasium
 import jax
@@ -15,6 +16,7 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 
 import elsinore
 from elsinore.config import planned_memory
+from elsinore.config.host import refuse_without_parts
 from elsinore.config.plan import plan_for
 from elsinore.envs import make, suites
 from elsinore.envs.host import HostEnvError, HostState, blank_tape
@@ -522,6 +524,12 @@ def refused(said, env, tmp_path, overrides=None, **rest):
     with pytest.raises(ConfigError, match=said):
         trained(env, tmp_path / "runs", overrides=overrides, **rest)
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_algorithm_without_parts_is_refused_with_all_that_have_them():
+    learner = SimpleNamespace(parts=None)
+    with pytest.raises(ConfigError, match="use ppo, .*, sac_discrete or td3, or give its"):
+        refuse_without_parts(learner, "mine", "gym/CartPole-v1")
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Key, PyTree
 
+from elsinore.algos.registry import ALGORITHMS
 from elsinore.envs.suites import is_on_host
 from elsinore.errors import ConfigError
 from elsinore.training.chunk import Program
@@ -65,10 +66,11 @@ def refuse_without_parts(algo: Any, name: str, env: str) -> None:
         ConfigError: with those whose can.
     """
     if algo.parts is None:
+        *most, last = ALGORITHMS
         raise ConfigError(
             f"algo={name!r} collects its rollouts inside its compiled update, and env={env!r} is"
-            " stepped on the host; use ppo, a2c, pqn, dqn, sac or td3, or give its Algorithm parts"
-            " (elsinore.types.UpdateParts)."
+            f" stepped on the host; use {', '.join(most)} or {last}, or give its Algorithm"
+            " parts (elsinore.types.UpdateParts)."
         )
 
 
