@@ -1,4 +1,5 @@
-"""The page for users of other libraries names settings that exist."""
+"""The pages for users of other libraries and of the older trainers name settings and tests that
+exist."""
 
 import re
 from pathlib import Path
@@ -8,14 +9,16 @@ import pytest
 from elsinore.algos.registry import config_type
 from elsinore.config.experiment import Experiment
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "migrating.md"
+ROOT = Path(__file__).resolve().parents[1]
+OLDER = (ROOT / "docs" / "decisions" / "older-trainers.md").read_text()
+TEXT = (ROOT / "docs" / "migrating.md").read_text() + OLDER
 ALGORITHMS = ("ppo", "a2c", "dqn", "pqn", "sac", "td3")
 # `a.b.c` in code marks, with what follows a "=" left out
 NAMES = sorted(
     {
         match.group(1)
         for match in re.finditer(
-            r"`((?:algo|evaluation|convergence|checkpoints|sinks)\.[a-z_.]+)", PAGE.read_text()
+            r"`((?:algo|evaluation|convergence|checkpoints|sinks)\.[a-z_.]+)", TEXT
         )
     }
 )
@@ -54,27 +57,27 @@ def numbers_in(text: str) -> list[int]:
 
 
 def test_every_promise_is_on_the_page_once():
-    taken_on, settled = PAGE.read_text().split("Settled otherwise:")
+    taken_on, settled = OLDER.split("Settled otherwise:")
     assert numbers_in(taken_on) == sorted(TAKEN_ON)
     assert numbers_in(settled) == sorted(SETTLED)
 
 
 def test_every_promise_that_was_taken_on_is_shown_by_a_test_or_a_command():
-    taken_on = PAGE.read_text().split("Settled otherwise:")[0]
+    taken_on = OLDER.split("Settled otherwise:")[0]
     for row in re.findall(r"(?m)^\| [0-9, ]+ \|.*$", taken_on):
         shown_by = row.rstrip(" |").rpartition(" | ")[2]
         commands = re.findall(r"python -m benchmarks\.(\w+)", shown_by)
         assert "::test_" in shown_by or commands, row
         for name in commands:
-            assert (PAGE.parents[1] / "benchmarks" / f"{name}.py").exists(), row
+            assert (ROOT / "benchmarks" / f"{name}.py").exists(), row
 
 
-TESTS = re.findall(r"\| `([a-z_/]+\.py)::(test_\w+)` \|", PAGE.read_text())
+TESTS = re.findall(r"\| `([a-z_/]+\.py)::(test_\w+)` \|", OLDER)
 
 
 @pytest.mark.parametrize(("file", "test"), TESTS)
 def test_a_test_that_shows_a_promise_exists(file, test):
-    assert f"def {test}(" in (PAGE.parents[1] / "tests" / file).read_text()
+    assert f"def {test}(" in (ROOT / "tests" / file).read_text()
 
 
 def test_many_settings_are_named():
