@@ -16,6 +16,7 @@ import copy
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -176,17 +177,51 @@ def median_of(arrivals: list[int | None]) -> float:
 
 def page(found: list[dict[str, Any]]) -> str:
     """docs/results.md."""
-    return "\n".join([HEADER, *(line for row in found for line in section(row))]) + "\n"
+    sections = (line for row in found for line in section(row))
+    return "\n".join([HEADER, *at_a_glance(found), *sections]) + "\n"
+
+
+def at_a_glance(found: list[dict[str, Any]]) -> list[str]:
+    """The presets' greedy returns by environment, and the rows below a published figure."""
+    from elsinore.runs.statistics import ci95, iqm
+
+    by_env: dict[str, list[str]] = {}
+    behind = []
+    for row in found:
+        case = next(c for c in CASES if c.key == key_of(row))
+        link = f"](#{anchor(title(case, row))})"
+        if case.label == "preset" and "G" in row:
+            by_env.setdefault(case.env, []).append(f"[{case.algo} {iqm(row['G']):.4g}{link}")
+        for figure in (p for p in case.published if p.protocol in row):
+            values = np.array(row[figure.protocol])
+            if (ci95(values) or (0.0, values.max()))[1] < figure.value:
+                behind.append(
+                    f"| [{case.env}: {case.title}{link} | {figure.protocol} | {iqm(values):.4g}"
+                    f" | {figure.value:g} ({figure.source}) |"
+                )
+    lines = [GLANCE, "\n| environment | IQM of G of each preset |\n|---|---|"]
+    lines += [f"| {env} | {', '.join(cells)} |" for env, cells in by_env.items()]
+    if behind:
+        lines += [BEHIND, "\n| section | protocol | IQM | published |\n|---|---|---|---|", *behind]
+    return lines
+
+
+def title(case: Case, row: dict[str, Any]) -> str:
+    """The heading of a row's section."""
+    steps, seeds = f"{row['env_steps']:,} env steps a seed", f"{row['seeds']} seeds"
+    return f"{case.env}: {case.title}, {steps}, {seeds}"
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub and the site make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def section(row: dict[str, Any]) -> list[str]:
     from elsinore.runs.statistics import ci95, iqm
 
     case = next(c for c in CASES if c.key == key_of(row))
-    lines = [
-        f"\n## {case.env}: {case.title}, {row['env_steps']:,} env steps a seed, {row['seeds']}"
-        " seeds\n"
-    ]
+    lines = [f"\n## {title(case, row)}\n"]
     lines.append(
         "| protocol | mean | IQM | 95 % of the IQM | worst seed | published"
         " |\n|---|---|---|---|---|---|"
@@ -249,6 +284,14 @@ Never compare across letters: **G** greedy and **S** sampled, 128 fresh whole ep
 seed's final policy; **T** the mean return of the training episodes that ended in the last tenth of
 the run, with the exploring policy. Published figures are at the same budget unless they say
 otherwise; their sources differ in number of seeds, and a single seed's figure is no interval."""
+GLANCE = """
+## At a glance
+
+Each name leads to its section, which has budget, interval, worst seed and the other protocols.
+Budgets differ between algorithms of one environment."""
+BEHIND = """
+Below a published figure: rows whose 95 % interval ends below a figure beside them, whatever the
+figure's algorithm, budget and number of seeds."""
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What `benchmarks.learning` makes of its record: rows of settings that were changed since."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -43,6 +44,19 @@ def test_a_row_says_on_the_page_which_settings_were_changed_since():
     assert "Before a change" not in learning.page([row()])
     unknown = {name: value for name, value in row().items() if name != "trained_with"}
     assert "The settings of that day were not recorded." in learning.page([unknown])
+
+
+def test_a_preset_is_at_a_glance_and_a_row_below_a_published_figure_is_named():
+    rows = json.loads(learning.RECORD.read_text())
+    top, _, rest = learning.page(rows).partition("\nAll seeds together")
+    links = set(re.findall(r"\]\(#([^)]*)\)", top))
+    headings = {learning.anchor(x) for x in re.findall(r"(?m)^## (.*)$", top + rest)}
+    assert links and links <= headings
+    presets = [row for row in rows if row["label"] == "preset"]
+    assert all(f"| {row['env']} | [" in top for row in presets)
+    below = row() | {"G": [400.0, 410.0], "seeds": 2}  # 500 is published beside it
+    assert "| G | 405 | 500 (DQN, rl-baselines3-zoo, 1 seed) |" in learning.page([below])
+    assert "Below a published figure" not in learning.page([row()])
 
 
 def test_the_page_says_of_a_row_that_other_work_ran_beside_it():
