@@ -63,7 +63,7 @@ def refuse_without_parts(algo: Any, name: str, env: str) -> None:
     """Refuse an algorithm whose rollout cannot be taken out of its update.
 
     Raises:
-        ConfigError: with those whose can.
+        ConfigError: with a remedy.
     """
     if algo.parts is None:
         *most, last = ALGORITHMS
