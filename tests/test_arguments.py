@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,20 @@ def test_a_tilde_in_a_path_is_the_home_folder(kind, tmp_path, monkeypatch, capsy
     assert f"no runs in {tmp_path}/runs" in capsys.readouterr().out
     assert in_home("name", "~/x") == "~/x"
     assert in_home("out", "a/~") == "a/~"
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/a is neither a run nor a comparison"):
+        report([kind("~/a"), "b"])
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "config.yaml").write_text("env: 1\n")
+    with pytest.raises(ConfigError, match=r"every run is excluded \(.*c is unreadable"):
+        report(["mine=~/c"])
+    shutil.rmtree(tmp_path / "c")
+    with pytest.raises(ConfigError, match=f"^replay='{tmp_path}/replay.npz' cannot be read"):
+        elsinore.scene(kind("~/replay.npz"))
+
+
+def test_a_path_of_another_kind_is_refused_by_its_type():
+    """One of `os.scandir` has no constructor."""
+    with os.scandir(Path(__file__).parent) as entries:
+        entry = next(entries)
+    with pytest.raises(ConfigError, match=r"^run=<DirEntry '.*'> must be text or "):
+        elsinore.load(entry)  # pyright: ignore[reportArgumentType]

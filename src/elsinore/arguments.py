@@ -24,8 +24,8 @@ WORDS = {
     "an instance of Sequence": "a list",
 }
 PATHS = (
-    *("runs_dir", "run", "from_run", "target", "resume", "config", "out", "path"),
-    *("gif", "mp4", "day", "film"),
+    *("runs_dir", "run", "runs", "from_run", "target", "resume", "config", "out", "path"),
+    *("replay", "gif", "mp4", "day", "film"),
 )
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -152,9 +152,15 @@ def _check(name: str, value: Any, adapter: Any) -> None:
 
 
 def in_home(name: str, value: Any) -> Any:
-    """The value of an argument; of one of `PATHS`, with the home folder in place of a `~`. A shell
-    leaves that to the command in `--runs-dir=~/runs`, and Python leaves it to the function."""
-    if name not in PATHS or not (isinstance(value, str) or hasattr(value, "__fspath__")):
+    """The value of an argument; of one of `PATHS`, also in a list, with the home folder in place of
+    a `~`. A shell leaves that to the command in `--runs-dir=~/runs`, and Python leaves it to the
+    function."""
+    if name not in PATHS:
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(in_home(name, each) for each in value)
+    is_path = isinstance(value, str) or hasattr(value, "expanduser")  # one of pathlib
+    if not (is_path and str(value).startswith("~")):
         return value
     return type(value)(os.path.expanduser(value))  # an unknown user's stays as it is
 

@@ -1,5 +1,6 @@
 """Finished runs read from their folders, and the runs that are excluded."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -230,7 +231,7 @@ def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
     """Split `LABEL=RUN`, or `LABEL=COMPARISON`; a path with `=` that exists has precedence. A copy,
     by its URL, is fetched into `runs_dir`."""
     label, equals, run = text.partition("=")
-    choices = [(None, text)] + ([(label, run)] if equals and label else [])
+    choices = [(None, text)] + ([(label, os.path.expanduser(run))] if equals and label else [])
     for name, place in choices:
         for path in (Path(place), runs_dir / place):
             if _is_run(path) or runs_inside(path):
