@@ -245,6 +245,7 @@ def test_a_capacity_of_more_objects_than_slots_is_refused():
     with pytest.raises(ValueError, match=r"capacity=64 is more than the 32 objects"):
         make("Cache-trace", {"slots": 32}, {"capacity": 64})
     make("Cache-trace", {"capacity": 64, "slots": 128}, {"capacity": 100})
+    assert make("Cache-trace", {"slots": 32}, {"hit_weight": 2.0})[1].capacity == 32
 
 
 def test_capacities_are_drawn_for_each_episode(in_objects):

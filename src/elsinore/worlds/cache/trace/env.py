@@ -132,7 +132,8 @@ class TraceCache(Environment):
 
     @property
     def default_params(self) -> TraceCacheParams:
-        return TraceCacheParams(capacity=self.capacity)
+        own = self.unit == "objects"  # in which fewer slots than the capacity are what it has
+        return TraceCacheParams(capacity=min(self.capacity, self._most) if own else self.capacity)
 
     @property
     def num_requests(self) -> int:
