@@ -12,11 +12,13 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.config.yaml_files import read_yaml, yaml_text
+from elsinore.envs.object_names import OBJECT
 from elsinore.runs.checkpoints.directory import list_checkpoints
 from elsinore.runs.checkpoints.manifest import digest_of
 from elsinore.runs.records import EPISODE_COUNT, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import repair
+from elsinore.runs.store.facts import COUNTS
 from elsinore.runs.store.store import Store
 from tests.read_only import read_only_copy
 from tests.runs.conftest import assert_same_run, chunk_ends, rows_in
@@ -193,6 +195,17 @@ def test_a_missing_store_is_restored_with_its_facts_so_that_the_run_is_synced_an
     assert_same_run(path, whole)
     capsys.readouterr()
     assert repaired(path, capsys).endswith("nothing to repair\n")
+
+
+def test_the_facts_of_a_run_of_an_object_are_those_of_its_settings(path, whole):
+    config = read_yaml(path / "config.yaml")
+    (path / "config.yaml").write_text(yaml_text(config | {"env": f"mine:Env{OBJECT}"}))
+    for file in path.glob("metrics.sqlite*"):
+        file.unlink()
+    said = "\n".join(repair.repair(RunDir(path), trust=True))
+    assert "restored: metrics.sqlite up to update 40 from metrics.jsonl" in said
+    then, now = facts_in(whole), facts_in(path)
+    assert {name: now[name] for name in COUNTS} == {name: then[name] for name in COUNTS}
 
 
 def test_a_store_that_has_lost_its_facts_gets_them_again_and_keeps_its_chunks(

@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from elsinore.algos.registry import steps_per_update
+from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
+from elsinore.config.schedule import schedule_for
 from elsinore.runs.members import member_names
 from elsinore.training.schedule import Schedule
 
@@ -16,19 +19,30 @@ MOST = 2**53  # of a count: a float has it exactly
 
 def facts_of_plan(plan: Plan) -> dict[str, Any]:
     """The facts that follow from a run's settings, by their names in `info`."""
+    return _facts(plan.experiment, plan.schedule, plan.steps_per_update)
+
+
+def facts_of_settings(experiment: Experiment) -> dict[str, Any]:
+    """`facts_of_plan` of a run whose environment is not there. Its budget is not in episodes, whose
+    length the environment knows."""
+    steps = steps_per_update(experiment.algo) * experiment.agents.number
+    return _facts(experiment, schedule_for(experiment), steps)
+
+
+def _facts(experiment: Experiment, schedule: Schedule, steps: int) -> dict[str, Any]:
     return {
-        "steps_per_update": plan.steps_per_update,
-        "updates_per_chunk": plan.schedule.updates_per_chunk,
-        "updates_per_row": plan.schedule.updates_per_row,
-        "env": plan.experiment.env,
-        "algo": plan.experiment.algorithms,
-        "first_seed": plan.experiment.seed,
-        "seeds": plan.experiment.replicas,
-        "members": json.dumps(member_names(plan.experiment) if plan.experiment.vary else []),
-        "mode": plan.experiment.population.mode,
-        "num_updates": plan.schedule.num_updates,
-        "extra_ends": json.dumps(plan.schedule.extra_ends),
-        "begins_from": plan.experiment.start.described if plan.experiment.start else "",
+        "steps_per_update": steps,
+        "updates_per_chunk": schedule.updates_per_chunk,
+        "updates_per_row": schedule.updates_per_row,
+        "env": experiment.env,
+        "algo": experiment.algorithms,
+        "first_seed": experiment.seed,
+        "seeds": experiment.replicas,
+        "members": json.dumps(member_names(experiment) if experiment.vary else []),
+        "mode": experiment.population.mode,
+        "num_updates": schedule.num_updates,
+        "extra_ends": json.dumps(schedule.extra_ends),
+        "begins_from": experiment.start.described if experiment.start else "",
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from elsinore.config.extras import has_extra
 from elsinore.config.plan import plan_for
+from elsinore.envs.object_names import OBJECT
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.files.durable import fsync, new_file
@@ -26,7 +27,7 @@ from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store.facts import COUNTS, facts_of_plan, schedule_in
+from elsinore.runs.store.facts import COUNTS, facts_of_plan, facts_of_settings, schedule_in
 from elsinore.runs.store.store import BESIDE_DATABASE, BrokenStore, Store, reading
 from elsinore.runs.summary import is_finished, read_summary
 from elsinore.runs.trust.trust import Trust
@@ -170,8 +171,12 @@ def facts_for(folder: RunDir, info: dict[str, Any], trust: Trust = False) -> dic
     """
     if info.keys() >= NEEDED_FACTS:
         return info
-    lost = {"commit": "", **facts_of_plan(plan_for(folder.experiment(trust)))}
-    return lost | _recorded_id(folder) | info
+    experiment = folder.experiment(trust)
+    if experiment.env.endswith(OBJECT) and experiment.stop.episodes is None:
+        found = facts_of_settings(experiment)
+    else:
+        found = facts_of_plan(plan_for(experiment))
+    return {"commit": "", **found} | _recorded_id(folder) | info
 
 
 def _recorded_id(folder: RunDir) -> dict[str, str]:
