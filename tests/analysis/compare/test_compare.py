@@ -14,6 +14,7 @@ from elsinore.analysis.compare import api as compare_api
 from elsinore.analysis.compare.caveats import budget_text
 from elsinore.analysis.compare.grid import cell_state, grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
+from elsinore.analysis.compare.results import recorded_in
 from elsinore.analysis.compare.training import summary_line
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.cli import main
@@ -111,9 +112,9 @@ def compared(tmp_path_factory, terminal):
 
 
 def cells(tmp_path, envs, algos, overrides=None, config=None):
-    return grid_cells(
-        envs, variants_of(algos), tmp_path / "cmp", config, overrides or {}, check=True
-    )
+    folder = tmp_path / "cmp"
+    given = envs, variants_of(algos), folder, config, overrides or {}
+    return grid_cells(*given, check=True, begun=recorded_in(folder))
 
 
 # What is trained
@@ -300,6 +301,21 @@ def test_an_algorithm_that_is_added_has_the_budget_of_those_that_have_begun(name
     RunDir.create(begun.folder.parent, "a2c", other).unlock()  # of which neither is the rule
     (added,) = cells(tmp_path, ["CartPole-v1"], ["pqn"])
     assert added.experiment.env_steps == 300_000
+
+
+def test_what_has_begun_is_read_once_before_anything_is_trained(tmp_path, monkeypatch):
+    (begun,) = cells(tmp_path, ["CartPole-v1"], ["ppo"])
+    RunDir.create(begun.folder.parent, "ppo", begun.experiment).unlock()
+    read, recorded = [], RunDir.recorded
+    monkeypatch.setattr(RunDir, "recorded", lambda run: read.append(run.path) or recorded(run))
+
+    def train_nothing(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare_api, "train_here", train_nothing)
+    with pytest.raises(KeyboardInterrupt):
+        elsinore.compare("CartPole-v1", ["ppo", "a2c"], name="cmp", runs_dir=tmp_path)
+    assert read == [begun.folder]
 
 
 def test_a_budget_in_another_unit_is_not_raised_to_a_number_of_env_steps(tmp_path):

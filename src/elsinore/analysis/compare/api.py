@@ -16,7 +16,7 @@ from elsinore.analysis.compare.results import (
     RunResults,
     load_results,
     read_results,
-    read_run,
+    recorded_in,
     with_finite_returns,
 )
 from elsinore.analysis.compare.scores import Scores, pairs_table, scores_table
@@ -146,10 +146,11 @@ def compare(
     folder = _comparison_path(Path(runs_dir).absolute(), name)
     budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
     overrides = {k: v for k, v in budget.items() if v is not None} | dict(overrides or {})
-    cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
+    begun = recorded_in(folder)
+    cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check, begun)
     given = _as_mapping(thresholds), dict(references or {})
-    begun = [read_run(run.name, run).env for run in runs_inside(folder)]
-    check_thresholds([*(cell.experiment.env for cell in cells), *begun], *given)
+    known = (*(cell.experiment for cell in cells), *begun.values())
+    check_thresholds((experiment.env for experiment in known), *given)
     if cluster:
         check_for_cluster(cells)
     states = [cell_state(cell) for cell in cells]

@@ -1,9 +1,10 @@
 """The grid of environments and algorithms, checked completely before any training."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from elsinore.analysis.compare.variants import Variant
@@ -57,10 +58,14 @@ def grid_cells(
     config: str | Path | None,
     overrides: Mapping[str, Any],
     check: bool,
+    begun: Mapping[Path, Experiment] = MappingProxyType({}),
 ) -> list[GridCell]:
     """Build and check all cells; those of one environment have the same budget.
 
     Precedence: settings of a variant, `overrides`, `config`, presets.
+
+    Args:
+        begun: the settings of the runs in `folder`, by theirs.
 
     Raises:
         ConfigError: naming the cell that cannot be run.
@@ -81,7 +86,7 @@ def grid_cells(
             for v in variants
         ]
         equal = has_budget(given) or has_budget(overrides)
-        cells += row if equal else _with_largest_budget(row, folder)
+        cells += row if equal else _with_largest_budget(row, folder, begun)
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
     cells = _with_sources(cells, folder)
@@ -187,13 +192,19 @@ def _refuse_population(experiment: Experiment, variant: Variant) -> None:
         )
 
 
-def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
+def _with_largest_budget(
+    row: list[GridCell], folder: Path, begun: Mapping[Path, Experiment]
+) -> list[GridCell]:
     """Give all the budget of the runs that have begun, or else the largest of the presets, but for
     variants with a budget of their own, which is that variant's alone."""
     own = {cell.folder for cell in row if has_budget(cell.variant.settings)}
     presets = [cell.experiment.env_steps for cell in row if cell.folder not in own]
-    begun = _begun_budgets(row[0].folder.parent, own)
-    largest = begun.pop() if len(begun) == 1 else max(presets, default=0)
+    budgets = {
+        then.env_steps
+        for run, then in begun.items()
+        if run.parent == row[0].folder.parent and run not in own and then.stop.unit is None
+    }
+    largest = budgets.pop() if len(budgets) == 1 else max(presets, default=0)
 
     def budgeted(cell: GridCell) -> GridCell:
         if cell.folder in own:
@@ -202,17 +213,6 @@ def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
         return _cell({**cell.call, "overrides": overrides}, cell.variant, folder)
 
     return [budgeted(cell) for cell in row]
-
-
-def _begun_budgets(env: Path, own: set[Path]) -> set[int]:
-    """The budgets in env steps of an environment's runs that have begun, but for those in `own`."""
-    found = set()
-    for config in env.glob("[!.]*/config.yaml"):
-        with suppress(Exception):  # another run's file may hold anything; the report names it
-            experiment = RunDir(config.parent).recorded()
-            if experiment.stop.unit is None and config.parent not in own:
-                found.add(experiment.env_steps)
-    return found
 
 
 def _refuse_shared_folders(cells: list[GridCell]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -225,6 +226,16 @@ def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults
 
 def _is_run(path: Path) -> bool:
     return (path / "config.yaml").is_file()
+
+
+def recorded_in(comparison: Path) -> dict[Path, Experiment]:
+    """The settings of a comparison's runs, by folder. Those that cannot be read are left out; the
+    report names them."""
+    found = {}
+    for run in runs_inside(comparison):
+        with suppress(Exception):  # another run's file may hold anything
+            found[run] = RunDir(run).recorded()
+    return found
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
