@@ -71,8 +71,8 @@ def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
 
 
 def _row(top: Path, name: str) -> dict[str, Any]:
-    """A run's name, state, seeds, and, once it has ended, env steps and return; `unread` says what
-    its summary lacks. Where its files cannot be read, the state says so."""
+    """A run's name, state, seeds, env steps so far and, once it has ended, return; `unread` says
+    what its summary lacks. Where its files cannot be read, the state says so."""
     unread: list[str] = []
     try:
         found = _facts((top / name).resolve(), unread)
@@ -83,7 +83,7 @@ def _row(top: Path, name: str) -> dict[str, Any]:
 
 def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     from elsinore.config.yaml_files import read_yaml
-    from elsinore.page.run_status import summary_of
+    from elsinore.page.run_status import status_of, summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending
     from elsinore.runs.run_state import LIVE, run_state
@@ -98,7 +98,9 @@ def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
         varied = next(iter(config.get("vary", {}).values()), None)
         seeds = config.get("seeds")
         seeds = seeds if type(seeds) is int else None  # YAML has dates, too, which JSON has not
-        return {"state": state, **_members(varied), "seeds": seeds}
+        found = {"state": state, **_members(varied), "seeds": seeds}
+        steps = status_of(runs, folder.name).get("env_steps")
+        return found if steps is None else found | {"env_steps": steps, "return": None}
     return {
         "state": ending(state),
         **_members(summary.get("members")),
