@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnax.environments.classic_control.cartpole import CartPole
+from gymnax.environments.classic_control.pendulum import Pendulum
 
 import elsinore
 from elsinore import cli
@@ -211,6 +212,16 @@ def test_a_setting_that_is_no_argument_is_refused_with_the_way_to_give_it(functi
     remedy = f"no argument {name}=3; give this setting as overrides={{'{setting}': 3}}."
     with pytest.raises(elsinore.ConfigError, match=re.escape(remedy)):
         function(**{name: 3})
+
+
+def test_parameters_of_an_environment_are_refused_with_those_that_differ():
+    params = Pendulum().default_params.replace(g=5.0)
+    remedy = r"env_params=EnvParams\(.*\); give what differs as overrides={'env_params.g': 5.0}\.$"
+    with pytest.raises(elsinore.ConfigError, match=remedy):
+        elsinore.train("Pendulum-v1", env_params=params)  # pyright: ignore[reportCallIssue]
+    for given in ({"overrides": {"env_params": params}}, {"config": {"env_params": params}}):
+        with pytest.raises(elsinore.ConfigError, match=r" must be a mapping, such as {g: 5.0}\.$"):
+            elsinore.train("Pendulum-v1", **given)
 
 
 def test_an_unknown_argument_is_refused_with_the_closest_or_all():

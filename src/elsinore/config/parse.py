@@ -234,9 +234,20 @@ def convert(hint: Any, value: Any, path: str) -> Any:
     if origin is dict or hint is dict:
         if not isinstance(value, dict):
             example = "{algo.gamma: [0.9, 0.99]}" if path == "vary" else "{name: value}"
+            if changed := changed_in(value):
+                example = "{" + ", ".join(f"{name}: {x}" for name, x in changed.items()) + "}"
             raise ConfigError(f"{path}={value!r} must be a mapping, such as {example}.")
         return dict(value)
     return _scalar(hint, value, path)
+
+
+def changed_in(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that have another value than by default, such as an environment's
+    parameters; empty for anything else."""
+    if not dataclasses.is_dataclass(record) or isinstance(record, type):
+        return {}
+    found = {x.name: (getattr(record, x.name), x.default) for x in dataclasses.fields(record)}
+    return {name: x for name, (x, default) in found.items() if repr(x) != repr(default)}
 
 
 def convert_setting(config: Any, name: str, value: Any, path: str) -> Any:

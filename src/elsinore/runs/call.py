@@ -11,7 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.hints import SETTINGS, is_of_algorithm
 from elsinore.config.load import load_experiment
 from elsinore.config.mappings import dotted, plain
-from elsinore.config.parse import as_dict, refuse_unwritable
+from elsinore.config.parse import as_dict, changed_in, refuse_unwritable
 from elsinore.config.yaml_files import parsed_yaml, yaml_text
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.object_names import MADE_WITH, OBJECT, is_made_again, marked
@@ -98,6 +98,9 @@ def as_override(name: str, value: Any) -> str:
     if name == "resume":
         return f"continue a run with elsinore.resume({value!r})"
     meant = setting_of(name)
+    if meant == "env_params" and (changed := changed_in(value)):  # a record is no mapping
+        given = {f"{meant}.{field}": x for field, x in changed.items()}
+        return f"give what differs as overrides={given!r}"
     return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
 
 
