@@ -26,6 +26,7 @@ from elsinore.envs.view import View
 from elsinore.envs.wrappers import Wrapper
 from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step
 from elsinore.experience.minibatches import merge_time_and_env
+from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer, replay_buffer
 from elsinore.experience.rnd import RNDConfig
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import numbers_of, traced
@@ -36,7 +37,7 @@ from elsinore.nets.build import actor_critic_network, q_network
 from elsinore.nets.config import NetworkConfig, NetworkFamily
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
-from elsinore.ops.advantages import bellman, gae, lambda_returns, n_step_return
+from elsinore.ops.advantages import bellman, gae, lambda_returns, n_step_return, vtrace
 from elsinore.ops.continuous_q import least_value
 from elsinore.ops.exploration import best_value, chosen_value
 from elsinore.ops.losses import approximate_kl, value_loss
@@ -78,6 +79,8 @@ __all__ = [
     "PolicyFunctions",
     "PolicyState",
     "RNDConfig",
+    "ReplayBatch",
+    "ReplayBuffer",
     "SACConfig",
     "SACEquations",
     "Scene",
@@ -127,9 +130,11 @@ __all__ = [
     "ppo",
     "ppo_loss",
     "q_network",
+    "replay_buffer",
     "rollout",
     "sac",
     "traced",
     "value_based",
     "value_loss",
+    "vtrace",
 ]

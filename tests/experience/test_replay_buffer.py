@@ -11,7 +11,8 @@ from scipy.stats import chisquare
 
 from elsinore.experience import replay_buffer
 from elsinore.experience.prioritised import prioritised
-from elsinore.experience.replay_buffer import BatchIndices, uniform
+from elsinore.experience.replay_buffer import BatchIndices
+from elsinore.experience.replay_buffer import replay_buffer as uniform
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.types import Transition
 

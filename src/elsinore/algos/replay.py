@@ -25,7 +25,7 @@ def buffer_for(config: Any, window: int | None = None, team: int = 1) -> ReplayB
     """The buffer of a config with `prioritized`, `buffer_size`, `num_envs` and `n_step`; `window`
     is the number of steps that are drawn together, `n_step` unless it is given, and `team` the
     agents whose transitions are one."""
-    kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
+    kind = prioritised.prioritised if config.prioritized else replay_buffer.replay_buffer
     return kind(config.buffer_size // team, config.num_envs // team, window or config.n_step)
 
 

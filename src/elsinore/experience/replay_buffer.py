@@ -68,11 +68,12 @@ class ReplayBuffer(NamedTuple):
     with_priorities: Callable[[Any, PyTree], Any]
 
 
-def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
-    """Uniform sampling: weights are 1, and priorities are ignored.
+def replay_buffer(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
+    """A replay buffer of `capacity` transitions that is sampled uniformly: weights are 1, and
+    priorities are ignored.
 
     Raises:
-        ValueError: as `slots_for` does.
+        ValueError: if no whole n-step window fits, or transitions need more than 31 bits.
     """
     slots_for(capacity, num_envs, n_step)
 
