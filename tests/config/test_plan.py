@@ -4,6 +4,7 @@ compiled."""
 import re
 from types import SimpleNamespace
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import pytest
@@ -462,6 +463,19 @@ def test_a_plan_reads_as_one_fact_a_line(plan):
     assert facts["chunks"].startswith("21, each of at most 19 updates")
     assert facts["parameters"] == "9,155 a seed"
     assert facts["bytes on device"].startswith(f"{plan.memory.on_device:,} (about ")
+
+
+class Own(nn.Module):
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        return nn.Dense(self.num_outputs)(obs), nn.Dense(1)(obs)[0]
+
+
+def test_a_network_that_is_an_object_is_named_among_the_settings():
+    plan = plan_for(load_experiment("CartPole-v1"), network=Own)
+    assert f"network.custom={__name__}:Own" in " ".join(plan_facts(plan))
 
 
 def test_a_network_is_planned_as_wide_as_it_says():

@@ -24,7 +24,7 @@ from elsinore.config.plan_warnings import (
 from elsinore.config.presets import closest_preset, preset
 from elsinore.config.schedule import uncounted_steps
 from elsinore.envs.suites import is_on_host
-from elsinore.errors import counted
+from elsinore.errors import counted, setting_text
 
 WIDTH = 79  # of a row
 
@@ -81,13 +81,16 @@ def _algorithm_lines(plan: Plan) -> list[str]:
     return [
         f"algorithm       {algo.name}",
         f"preset          {described}",
-        *_hyperparameter_lines(algo, plan.experiment.vary),
+        *_hyperparameter_lines(algo, plan.experiment.vary, plan.custom_code.get("network")),
     ]
 
 
-def _hyperparameter_lines(algo: Any, vary: Iterable[str]) -> list[str]:
-    """The algorithm's settings, wrapped; those of a bonus that is off are left out."""
+def _hyperparameter_lines(algo: Any, vary: Iterable[str], network: Any = None) -> list[str]:
+    """The algorithm's settings, wrapped, with the network that is an object; those of a bonus that
+    is off are left out."""
     settings = dotted(as_dict(algo))
+    if network is not None:
+        settings["network.custom"] = setting_text(network)
     differ = {name.removeprefix("algo."): "varies" for name in vary}
     settings |= {name: differ[name] for name in settings.keys() & differ}
     bonus_off = settings.get("rnd.weight") == 0.0
