@@ -41,7 +41,7 @@ def doctor(
 
 
 def evidence(run: Run) -> tuple[Curves, RunFacts]:
-    """What the rules read of a run.
+    """The curves and facts of a run that the rules read.
 
     Raises:
         ConfigError: as `doctor`.
