@@ -352,7 +352,7 @@ def test_a_tilde_in_a_path_is_the_home_folder(kind, tmp_path, monkeypatch, capsy
     with pytest.raises(ConfigError, match=r"every run is excluded \(.*c is unreadable"):
         report(["mine=~/c"])
     shutil.rmtree(tmp_path / "c")
-    with pytest.raises(ConfigError, match=f"^replay='{tmp_path}/replay.npz' cannot be read"):
+    with pytest.raises(ConfigError, match="^replay='/.* cannot be read"):
         elsinore.scene(kind("~/replay.npz"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import PyTree
 
 from elsinore.envs.numbers import read_numbers
@@ -219,7 +220,7 @@ class Policy:
         return self._carry
 
     def _as_batch(self, obs: PyTree) -> tuple[PyTree, bool]:
-        if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(obs)):
+        if any(isinstance(x, Tracer) for x in jax.tree.leaves(obs)):
             raise ValueError(
                 "obs is traced by jax (jit, vmap, scan), and this policy takes numpy arrays; in"
                 " such code use act, params, carry = policy.as_function()."
