@@ -24,6 +24,7 @@ from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.page import server
 from elsinore.runs.run_dir import RunDir
+from elsinore.training.evaluation import Episodes
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -601,10 +602,15 @@ def test_an_evaluation_can_be_read_by_machines(elsinore, finished):
     assert found["mean"] == pytest.approx(sum(found["per_seed"]) / 2)
 
 
+def evaluated(returns: list[list[float]]) -> Episodes:
+    found = np.array(returns)
+    return Episodes(found, np.ones(found.shape, int), np.ones(found.shape, bool), {})
+
+
 def test_a_return_that_is_not_finite_is_null_in_json(elsinore, monkeypatch):
     run = SimpleNamespace(
         checkpoint=lambda which: SimpleNamespace(name="best/1"),
-        evaluate=lambda *_: np.array([[np.nan], [np.inf]]),
+        episodes=lambda *_: evaluated([[np.nan], [np.inf]]),
         experiment=load_experiment("CartPole-v1", overrides={"seeds": 2}),
     )
     monkeypatch.setattr("elsinore.runs.api.load", lambda *_, **__: run)
@@ -633,7 +639,7 @@ def test_a_member_that_has_diverged_is_not_the_best_of_an_evaluation(elsinore, m
     run = SimpleNamespace(
         path=Path("runs/run"),
         checkpoint=lambda *_: SimpleNamespace(name="latest/0000000008"),
-        evaluate=lambda *_: np.array([[1.0], [9.0]]),
+        episodes=lambda *_: evaluated([[1.0], [9.0]]),
         experiment=load_experiment("CartPole-v1", overrides={"vary": {"algo.gamma": [0.9, 0.99]}}),
         state=lambda which: SimpleNamespace(convergence=convergence),
     )

@@ -1,6 +1,7 @@
 """Statistics of episodes that an environment names: while training, of evaluations, and in
 reports."""
 
+import json
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore import cli
 from elsinore.analysis.compare.sections import document_of
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.training.evaluation import evaluate
@@ -115,6 +117,20 @@ def test_they_are_in_the_metrics_the_summary_and_the_report_of_any_env_that_name
     for name in ("report.html", "report.md"):
         report = (compared.path / name).read_text()
         assert "Episode statistics" in report and "steps waited" in report
+
+
+def test_a_fresh_evaluation_has_them_too(compared, capsys):
+    (run,) = compared.runs.values()
+    assert cli.main(["evaluate", str(run.path), "--episodes=3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["eval_facts"]["waited"]["called"] == "steps waited"
+    episodes = run.episodes(3)
+    waited = episodes.facts["waited"].mean(axis=1).tolist()
+    assert found["eval_facts"]["waited"]["per_seed"] == waited
+    assert found["length"]["per_seed"] == episodes.lengths.mean(axis=1).tolist()
+    assert found["per_seed"] == episodes.returns.mean(axis=1).tolist()
+    assert cli.main(["evaluate", str(run.path), "--episodes=3"]) == 0
+    assert "\n  steps waited: " in capsys.readouterr().out
 
 
 def facts(**per_seed):

@@ -36,19 +36,23 @@ def add(commands) -> None:
 
 
 def evaluate_command(args: argparse.Namespace) -> int:
+    from elsinore.experience.episode_stats import facts_of
     from elsinore.runs import api
     from elsinore.runs.files.plain_json import plain
     from elsinore.runs.members import learner_names
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
-    from elsinore.runs.summary import returns_by_agent
+    from elsinore.runs.summary import returns_by_agent, stats_summary
 
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     checkpoint = run.checkpoint(args.checkpoint).name
-    returns = run.evaluate(args.episodes, checkpoint, args.sample)
+    found = run.episodes(args.episodes, checkpoint, args.sample)
+    returns = found.returns
     per_seed = [float(x) for x in returns.mean(axis=1)]
     agents = run.experiment.agents.names
     per_agent = returns_by_agent(returns, len(agents))
+    labels = facts_of(run.plan.env) if found.facts else {}
+    statistics = stats_summary(labels, found, run.experiment.members)
     if args.json:
         diverged: Sequence[bool] = ()
         if run.experiment.vary:
@@ -62,6 +66,8 @@ def evaluate_command(args: argparse.Namespace) -> int:
             "iqm": float(iqm(counted_seeds)),
             "ci95": ci95(counted_seeds),
             "per_seed": per_seed,
+            "length": {"per_seed": [float(x) for x in found.lengths.mean(axis=1)]},
+            **({"eval_facts": statistics} if statistics else {}),
             **({"per_agent": per_agent} if len(agents) > 1 else {}),
             **members,
         }
@@ -79,6 +85,8 @@ def evaluate_command(args: argparse.Namespace) -> int:
     for name, each in rows:
         low, high, deviation = map(return_text, (each.min(), each.max(), each.std()))
         say(f"  {name}: {return_text(float(each.mean())):>8} +- {deviation}  [{low}, {high}]")
+    for each in statistics.values():
+        say(f"  {each['called']}: {', '.join(map(return_text, each['per_seed']))}")
     return 0
 
 

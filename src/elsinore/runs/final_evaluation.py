@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
 from elsinore.jaxtools.host_arrays import to_host
@@ -15,11 +13,6 @@ from elsinore.training.layout import Layout
 from elsinore.training.replicas import over_seeds
 from elsinore.training.turns import Turns, joined_turns
 from elsinore.types import RunState
-
-
-def final_evaluation(plan: Plan, layout: Layout, states: Turns) -> np.ndarray:
-    """Returns [seed, episode] of `evaluation.final_episodes` new episodes of every seed."""
-    return final_evaluation_of(plan, layout)(states).returns
 
 
 def on_host(plan: Plan, layout: Layout) -> Callable[[Turns], Episodes]:

@@ -30,7 +30,7 @@ from elsinore.runs.curves.run_curves import run_figure
 from elsinore.runs.curves.svg import curve_svg
 from elsinore.runs.export.export import default_folder, refuse_export, write_export
 from elsinore.runs.files.whole_file import write_figure
-from elsinore.runs.final_evaluation import final_evaluation
+from elsinore.runs.final_evaluation import final_evaluation_of
 from elsinore.runs.members import best_index, members_in
 from elsinore.runs.policy import Policy
 from elsinore.runs.run_dir import RunDir
@@ -38,7 +38,7 @@ from elsinore.runs.store.store import reading
 from elsinore.runs.summary import read_summary
 from elsinore.runs.trust.signature import is_own
 from elsinore.runs.trust.trust import Trust
-from elsinore.training.evaluation import refuse_to_explore
+from elsinore.training.evaluation import Episodes, refuse_to_explore
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
 
@@ -402,6 +402,19 @@ class Run:
             ConfigError: for fewer than one episode, or with `sample` where members of a population
                 differ in the exploration; as `state` and `plan`.
         """
+        return self.episodes(episodes, checkpoint, sample).returns
+
+    @checked
+    def episodes(
+        self, episodes: int = 128, checkpoint: str | None = None, sample: bool = False
+    ) -> Episodes:
+        """New episodes as `evaluate` has them: their `returns`, `lengths`, `ended` (False: cut by
+        the evaluation's `max_steps`) and `facts` (the environment's own statistics by name), all of
+        one shape.
+
+        Raises:
+            ConfigError: as `evaluate`.
+        """
         if episodes < 1:
             raise ConfigError(f"episodes={episodes} must be at least 1.")
         if sample:
@@ -411,7 +424,7 @@ class Run:
         layout = plan.layout
         layout = replace(layout, divided=without_buffers(layout.divided))
         shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))
-        return final_evaluation(plan, layout, place_host(state, shapes, layout))
+        return final_evaluation_of(plan, layout)(place_host(state, shapes, layout))
 
 
 def best_replica_at(run: Run, which: str | None) -> tuple[int, RunState, str]:
