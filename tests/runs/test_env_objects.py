@@ -135,17 +135,16 @@ def test_an_object_in_python_stays_as_it_is_and_has_one_name(tmp_path):
     assert {cell.folder.parent.name for cell in cells} == {"tests.runs.test_env_objects-LongWalk"}
 
 
-@pytest.mark.parametrize("then", ["", OBJECT])
-def test_a_comparison_of_such_an_object_is_found_with_the_mark_and_without(tmp_path, then):
-    """It had none before, and one where its class made another object."""
-    given: Any = ([Paid(bonus=10.0)], variants_of(["ppo"]), tmp_path, None, SHORT, False)
-    (cell,) = grid_cells(*given)
+def test_a_comparison_keeps_such_an_object_apart_from_what_its_name_makes(tmp_path):
+    """Else the returns of one would be reported as those of the other."""
     name = f"{__name__}:Paid"
-    begun = replace(cell.experiment, env=f"{name}{then}")
-    assert cell.experiment.env == f"{name}{OBJECT}"
-    RunDir.create(tmp_path / "tests.runs.test_env_objects-Paid", "ppo", begun).unlock()
-    (again,) = grid_cells(*given)
-    assert cell_state(again) == "unfinished"
+    envs = [name, Paid(bonus=10.0)]
+    given: Any = (envs, variants_of(["ppo"]), tmp_path, None, SHORT, False)
+    by_name, by_object = grid_cells(*given)
+    assert (by_name.experiment.env, by_object.experiment.env) == (name, f"{name}{OBJECT}")
+    assert by_name.folder != by_object.folder
+    RunDir.create(by_object.folder.parent, by_object.folder.name, by_object.experiment).unlock()
+    assert [cell_state(cell) for cell in grid_cells(*given)] == ["new", "unfinished"]
 
 
 def test_an_object_of_gymnax_with_arguments_is_marked_and_has_the_preset_of_its_name():
@@ -268,10 +267,13 @@ def test_a_run_of_such_an_object_is_used_with_it_alone(tmp_path, capsys):
     assert begun.summary["eval_return"]["mean"] > 50.0
 
 
-def test_a_run_of_such_an_object_that_has_no_mark_yet_is_continued(tmp_path):
+def test_a_run_by_name_is_not_continued_with_such_an_object(tmp_path):
     experiment, _ = asked_experiment(Paid(bonus=10.0))
-    assert experiment.env.endswith(OBJECT)
     plain = replace(experiment, env=experiment.env.removesuffix(OBJECT))
     RunDir.create(tmp_path, "old", plain).unlock()
-    begun = begun_run(tmp_path, "old", experiment)
+    with pytest.raises(
+        ConfigError, match=r"has other settings; then and now: env '.*Paid', '.*\(ob"
+    ):
+        begun_run(tmp_path, "old", experiment)
+    begun = begun_run(tmp_path, "old", plain)
     assert begun is not None and begun.path == tmp_path / "old"

@@ -15,11 +15,6 @@ MADE_WITH = "_elsinore_made_with"
 GENERATORS = ("Random", "Generator", "RandomState")  # of Python and numpy; their state is no matter
 
 
-def unmarked(config: dict[str, Any]) -> dict[str, Any]:
-    """A config whose env has no mark, as those of runs from before there was one."""
-    return config | {"env": config["env"].removesuffix(OBJECT)}
-
-
 def refuse_object(name: str) -> None:
     """Refuse the name of an environment that was given as an object and cannot be made by its name.
 

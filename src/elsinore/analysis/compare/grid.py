@@ -14,7 +14,6 @@ from elsinore.config.mappings import dotted, in_full, plain, set_dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
 from elsinore.config.units import has_budget
-from elsinore.envs.object_names import OBJECT
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import asked_experiment
@@ -242,8 +241,8 @@ def _refuse_shared_copies(cells: list[GridCell]) -> None:
 
 
 def folder_name(env: str) -> str:
-    """The folder of an environment's runs; of an object with the mark or without it."""
-    return as_file_name(env.removesuffix(OBJECT)).lstrip(".") or "env"
+    """The folder of an environment's runs."""
+    return as_file_name(env).lstrip(".") or "env"
 
 
 @contextmanager

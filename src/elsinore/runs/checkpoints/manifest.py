@@ -21,7 +21,6 @@ from jaxtyping import PyTree
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.envs import suites
-from elsinore.envs.object_names import unmarked
 from elsinore.runs.trust.named_code import code_in
 from elsinore.runs.trust.redaction import comparable, redacted
 
@@ -124,9 +123,8 @@ def digest_of(manifest: dict[str, Any]) -> str:
 
 def other_settings(then: Experiment, now: Experiment) -> list[str]:
     """Names and values of the settings that differ between a run and what is asked for under its
-    name. Of a secret only the server counts, and not the mark of an environment object, which is
-    given again, and which runs of before do not have."""
-    return differences(*(unmarked(comparable(as_dict(each))) for each in (then, now)))
+    name. Of a secret only the server counts."""
+    return differences(*(comparable(as_dict(each)) for each in (then, now)))
 
 
 def differences(then: dict, now: dict, path: str = "") -> list[str]:

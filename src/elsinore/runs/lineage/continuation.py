@@ -14,7 +14,6 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.config.yaml_files import read_yaml
-from elsinore.envs.object_names import unmarked
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
@@ -60,7 +59,7 @@ def continues(experiment: Experiment) -> bool:
 
 
 def _alike(experiment: Experiment) -> dict[str, Any]:
-    config = unmarked(redacted(as_dict(experiment))) | {"stop": unit_of(experiment)}
+    config = redacted(as_dict(experiment)) | {"stop": unit_of(experiment)}
     return {name: value for name, value in config.items() if name not in APART}
 
 
