@@ -193,8 +193,33 @@ def test_a_pure_function_draws_as_the_policy_does(run):
 
 def test_a_pure_function_refuses_a_batch_and_names_vmap(run):
     act, params, carry = run.policy().as_function()
-    with pytest.raises(ConfigError, match=r"\(8, 4\) is not one observation \(4,\).* by jax.vmap"):
+    with pytest.raises(
+        ConfigError, match=r"float32\[8, 4\] is not one observation float32\[4\].* by jax.vmap"
+    ):
         jax.jit(act)(jax.random.key(0), params, carry, observations(8))
+
+
+def test_a_pure_function_takes_integers_in_their_own_type_alone():
+    """A network divides the bytes of an image by 255, and no other type of it."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return obs[0, 0].astype(jnp.int32), carry
+
+    algo = Algorithm(None, None, PolicyFunctions(act), (), 1)
+    image = np.ones((4, 4), np.uint8)
+    policy = Policy(algo, PolicyState((), ()), jax.ShapeDtypeStruct(image.shape, np.uint8), 0)
+    act, params, carry = policy.as_function()
+    assert act(jax.random.key(0), params, carry, image)[0] == 1
+    with pytest.raises(
+        ConfigError, match=r"obs=float32\[4, 4\] is not one observation uint8\[4, 4\]"
+    ):
+        act(jax.random.key(0), params, carry, image.astype(np.float32))
+
+
+def test_what_a_pure_function_begins_with_may_be_donated(run):
+    act, params, carry = run.policy(seed=1).as_function()
+    jax.block_until_ready(jax.tree.map(lambda x: x.delete(), (params, carry)))
+    assert run.policy(seed=1)(observations()[0]) in (0, 1)
 
 
 def test_a_policy_under_jit_is_refused_with_what_is_pure(run):

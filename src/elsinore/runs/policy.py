@@ -46,6 +46,11 @@ def _as_parts(obs: Any, like: PyTree) -> PyTree:
     return OrderedDict(parts) if isinstance(like, OrderedDict) else parts
 
 
+def _described(obs: PyTree) -> PyTree:
+    """Type and shape of each array, such as `float32[4]`."""
+    return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", obs)
+
+
 class Policy:
     """Maps observations to actions, as numpy arrays; one observation or a batch of them.
 
@@ -154,23 +159,24 @@ class Policy:
 
         Raises:
             ConfigError: with `sample`, where members of a population differ in the exploration.
-            ConfigError: by `act`, for an observation of another shape than the environment's.
+            ConfigError: by `act`, for an observation of another shape than the environment's, or
+                one of another type where the environment's is of integers.
         """
         if sample:
             refuse_to_explore("sample=True", self._varied)
-        expected = jax.tree.map(lambda x: x.shape, self.obs_like)
 
         def act(key: Any, params: PolicyState, carry: PyTree, obs: PyTree) -> Any:
-            shapes = jax.tree.map(jnp.shape, obs)
-            if shapes != expected:
+            if not self._is_observation(obs):
                 raise ConfigError(
-                    f"obs of shape {shapes} is not one observation {expected}; give arrays of these"
-                    " shapes, and batches by jax.vmap."
+                    f"obs={_described(obs)} is not one observation {_described(self.obs_like)};"
+                    " give arrays like these, and batches by jax.vmap."
                 )
+            obs = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), obs, self.obs_like)
             return self._algo.policy.act(key, params, carry, obs, not sample)
 
-        # a copy of the parameters, which a run may donate
-        return act, jax.tree.map(jnp.array, self.policy_state), self._algo.policy.initial_carry
+        # copies, which a run may donate
+        start = self.policy_state, self._algo.policy.initial_carry
+        return act, *jax.tree.map(jnp.array, start)
 
     def as_rival(self) -> tuple[Callable[..., Any], PolicyState]:
         """The policy as a rival in a game of two players: a function (key, parameters, obs) ->
@@ -188,7 +194,26 @@ class Policy:
                 " without algo.network.gru, lstm and lru."
             )
         act, params, _ = self.as_function(sample=True)
-        return lambda key, params, obs: act(key, params, (), obs)[0], params
+
+        def act_as_rival(key: Any, params: PolicyState, obs: PyTree) -> Any:
+            if not self._is_observation(obs):
+                raise ConfigError(
+                    f"a policy of observations {_described(self.obs_like)} is no rival in a game of"
+                    f" observations {_described(obs)}; give one of the same game and env_kwargs."
+                )
+            return act(key, params, (), obs)[0]
+
+        return act_as_rival, params
+
+    def _is_observation(self, obs: PyTree) -> bool:
+        """True for one observation in the environment's shapes; float types may differ."""
+        if jax.tree.structure(obs) != jax.tree.structure(self.obs_like):
+            return False
+        return all(
+            jnp.shape(x) == like.shape
+            and (like.dtype.kind not in "biu" or jnp.result_type(x) == like.dtype)
+            for x, like in zip(*map(jax.tree.leaves, (obs, self.obs_like)), strict=True)
+        )
 
     def value(self, obs: PyTree) -> np.ndarray:
         """The critic's estimate of the discounted return, V(s), in the unit of the environment's
@@ -228,8 +253,7 @@ class Policy:
         try:
             obs = jax.tree.map(_read, self.obs_like, _as_parts(obs, self.obs_like))
         except (OverflowError, TypeError, ValueError) as error:
-            like = jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", self.obs_like)
-            given = reprlib.repr(obs)
+            given, like = reprlib.repr(obs), _described(self.obs_like)
             raise ValueError(f"obs={given} cannot be read as {like}: {error}") from error
         if not all(np.isfinite(x).all() for x in jax.tree.leaves(obs)):
             raise ValueError("obs is NaN or infinite, of which no action can be made.")
