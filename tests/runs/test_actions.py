@@ -1,6 +1,7 @@
 """Callbacks that act: what they ask for is done, is an event, and is repeated by a resumed run."""
 
 import contextlib
+import functools
 import json
 import re
 import shutil
@@ -16,9 +17,11 @@ import pytest
 
 import elsinore
 from elsinore import Action
+from elsinore.config.experiment import StopConfig
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
+from elsinore.runs.actions import check_callbacks
 from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_workers import Callback
@@ -68,7 +71,7 @@ def test_a_history_is_kept_only_for_callbacks_that_read_it(tmp_path, callbacks):
     plan: Any = SimpleNamespace(
         schedule=SimpleNamespace(chunks_until=lambda update: update // 4),
         experiment=SimpleNamespace(
-            stop=SimpleNamespace(episodes=None, seconds=None),
+            stop=StopConfig(),
             evaluation=SimpleNamespace(on_request=False),
         ),
     )
@@ -241,6 +244,20 @@ def test_a_callback_with_other_arguments_is_refused_before_a_run_begins(tmp_path
     with pytest.raises(ConfigError, match=said):
         train_tiny(tmp_path, "refused", callbacks=[print, callback])
     assert not list(tmp_path.iterdir())
+
+
+def test_of_a_callback_with_a_decorator_its_wrapper_is_called():
+    def with_a_name(function):
+        @functools.wraps(function)
+        def call(record):
+            return function(record, "name")
+
+        return call
+
+    @with_a_name
+    def note(record, name): ...
+
+    check_callbacks([note, functools.partial(note), elsinore.acting(lambda *both: None)])
 
 
 def test_a_callback_that_leaves_the_process_loses_nothing(whole, tmp_path):

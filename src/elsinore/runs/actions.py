@@ -106,7 +106,8 @@ def check_callbacks(callbacks: Iterable[Any]) -> None:
         function = callback.function if acts else callback
         given, other = ("record, history", "record") if acts else ("record", "record, history")
         try:
-            signature = inspect.signature(function)
+            # of what is called: a decorator's wrapper may give its function more
+            signature = inspect.signature(function, follow_wrapped=False)
         except (TypeError, ValueError):  # a builtin may have none
             continue
         if _takes(signature, given):
