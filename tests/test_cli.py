@@ -749,14 +749,15 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     assert code == 0
     header, abandoned, broken, watch = out.splitlines()
     assert header.split() == ["run", "state", "seeds", "env", "steps", "return", "(IQM)"]
-    assert abandoned.split() == ["abandoned", "interrupted", "2"]
+    assert abandoned.split() == ["abandoned", "interrupted", "2", "0", "-"]
     assert broken.startswith("broken") and "unreadable: config " in broken
     iqm = json.loads((run / "summary.json").read_text())["eval_return"]["iqm"]
     assert watch.split() == ["watch", "finished", "2", "3,840", format_number(iqm)]
     code, out, _ = elsinore("runs", "--json")
     rows = {row.pop("run"): row for row in json.loads(out)}
     assert code == 0
-    assert rows["abandoned"] == {"state": "interrupted", "seeds": 2, "unread": []}
+    begun = {"state": "interrupted", "seeds": 2, "env_steps": 0, "return": None}
+    assert rows["abandoned"] == {**begun, "unread": []}
     assert rows["broken"].pop("state").startswith("unreadable: config ")
     ended = {"state": "finished", "seeds": 2, "env_steps": 3840, "return": iqm, "unread": []}
     assert rows["watch"] == ended
