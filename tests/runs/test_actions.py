@@ -348,13 +348,17 @@ def test_there_are_five_recipes():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("period", [4, "60 episodes"])
 @pytest.mark.parametrize("title", EXPECTED)
-def test_a_recipe_does_what_its_title_says(title, tmp_path):
+def test_a_recipe_does_what_its_title_says(title, period, tmp_path):
     scope = {"elsinore": elsinore}
     exec(recipes()[title], scope)
     still = {"env_params.max_steps_in_episode": 5}  # every episode returns 5
     still = still if title.startswith(("Stop", "Halve")) else {}
-    run = train_tiny(tmp_path, "recipe", SETTINGS | still, callbacks=[scope["callback"]])
-    done = actions_in(run.path)
+    settings = SETTINGS | still | {"evaluation.period": period}
+    run = train_tiny(tmp_path, "recipe", settings, callbacks=[scope["callback"]])
+    done = [(update, act) for update, act in actions_in(run.path) if act != "evaluate"]
     assert {act for _, act in done} == EXPECTED[title]
+    evaluated = {row[0] for row in rows_in(run.path) if row[3] == "eval/return"}
+    assert {update for update, _ in done} <= evaluated
     assert count_in_log(run.path, "failed after update") == 0

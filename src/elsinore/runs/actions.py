@@ -2,7 +2,7 @@
 
     @elsinore.acting
     def stop_early(record, history):
-        if history["eval/return"][-1] > 200:
+        if max(history["eval/return"], default=0.0) > 200:
             return elsinore.Action.stop()
 
 Each action is an event of the run (kind `action`), written with its chunk. A resumed run repeats
@@ -136,9 +136,9 @@ def acting(callback: Callable[[ChunkRecord, History], Any]) -> ActingCallback:
     a list of them, or None.
 
     It is called with the chunk's `ChunkRecord` and with the history: the mean of each metric over
-    the seeds in each chunk so far, by name. A resumed run has the history too, so a callback that
-    remembers nothing itself does what it would have done. One that fails, or asks for what cannot
-    be, is logged and does nothing for that chunk; `SystemExit` is such a failure, and
+    the seeds in each chunk so far that has it, by name. A resumed run has the history too, so a
+    callback that remembers nothing itself does what it would have done. One that fails, or asks for
+    what cannot be, is logged and does nothing for that chunk; `SystemExit` is such a failure, and
     `KeyboardInterrupt` ends the training after it is saved.
     """
     return ActingCallback(callback)
