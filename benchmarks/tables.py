@@ -580,7 +580,8 @@ def hamlet(data: list, algo: str = "ppo") -> str:
         )
     heads = ["world", "what", "seeds at the bar", "env steps to it", "episodes to it"]
     heads += ["return at the end, IQM [95 %]", "worst seed", "budget, env steps", "s, all seeds"]
-    return markdown(heads, sorted(lines, key=lambda cells: cells[0]))
+    lines.sort(key=lambda cells: (HOUSES.index(cells[0]), cells[1] != "preset"))
+    return markdown(heads, lines)
 
 
 HOUSES = ("classic4", "base6")
