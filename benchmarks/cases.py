@@ -423,11 +423,13 @@ RECALL = {
     "algo.learning_rate": 2e-3,
     "algo.gamma": 0.9,
 }
+REMEMBERED = {"algo.network": {"gru": 32, "hidden": [32]}}
 RECALLS = tuple(
-    Case("benchmarks.recall:RepeatPrevious", "ppo", label, (), RECALL | more, None, 8, note)
-    for label, more, note in (
+    Case("benchmarks.recall:RepeatPrevious", algo, label, (), RECALL | more, None, 8, note)
+    for algo, label, more, note in (
         *(
             (
+                "ppo",
                 name,
                 {"algo.network": {name: 32, "hidden": [32]}},
                 "The suit of four cards ago (POPGym's RepeatPreviousEasy); chance is -0.5, and the"
@@ -436,15 +438,34 @@ RECALLS = tuple(
             for name in ("gru", "lstm", "lru")
         ),
         (
+            "ppo",
             "a window of four observations",
             {"algo.network": {"hidden": [32, 32]}, "wrappers": [{"frame_stack": 4}]},
             "The wrapper `frame_stack: 4` holds just the card that is asked for.",
         ),
         (
+            "ppo",
             "without a memory",
             {"algo.network": {"hidden": [32, 32]}},
             "Another suit than the one in sight is right in 13 of 51 cases: -0.49 is the most.",
         ),
+        (
+            "dqn",
+            "R2D2's parts",
+            REMEMBERED
+            | {
+                "algo.rollout_length": 16,
+                "algo.gradient_steps": 4,
+                "algo.learning_rate": 1e-3,
+                "algo.sequence_length": 20,
+                "algo.n_step": 3,
+                "algo.double": True,
+                "algo.batch_size": 32,
+                "algo.buffer_size": 50_000,
+            },
+            "The same cards, by sequences of 20 steps from a replay buffer.",
+        ),
+        ("pqn", "with a memory", REMEMBERED, "The same cards, with the settings of PPO's rows."),
     )
 )
 ORCHESTRA = {
