@@ -202,10 +202,10 @@ def test_a_pure_function_refuses_a_batch_and_names_vmap(run):
 def test_a_pure_function_takes_integers_in_their_own_type_alone():
     """A network divides the bytes of an image by 255, and no other type of it."""
 
-    def act(key, policy_state, carry, obs, greedy):
+    def top_left(key, policy_state, carry, obs, greedy):
         return obs[0, 0].astype(jnp.int32), carry
 
-    algo = Algorithm(None, None, PolicyFunctions(act), (), 1)
+    algo = Algorithm(None, None, PolicyFunctions(top_left), (), 1)
     image = np.ones((4, 4), np.uint8)
     policy = Policy(algo, PolicyState((), ()), jax.ShapeDtypeStruct(image.shape, np.uint8), 0)
     act, params, carry = policy.as_function()
