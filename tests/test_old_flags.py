@@ -9,6 +9,7 @@ import elsinore
 from elsinore import cli
 from elsinore.runs import api
 from elsinore.runs.call import resolve_experiment
+from elsinore.training.evaluation import Episodes
 from scripts import old_flags
 from tests.runs.conftest import TINY, train_tiny
 
@@ -130,8 +131,8 @@ def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(
     best, last = map(elsinore.load(trained).checkpoint, ("best", "latest"))
     played = []
     monkeypatch.setattr(
-        "elsinore.runs.run.Run.evaluate",
-        lambda run, *how: played.append((run.path, *how)) or _returns(),
+        "elsinore.runs.run.Run.episodes",
+        lambda run, *how: played.append((run.path, *how)) or _episodes(),
     )
     argv = {
         "the run": ["--checkpoint", trained],
@@ -142,10 +143,11 @@ def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(
     assert played == [(trained, 3, last.name if which == "the last" else best.name, False)]
 
 
-def _returns():
+def _episodes():
     import numpy as np
 
-    return np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    returns = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    return Episodes(returns, np.ones((2, 3), int), np.ones((2, 3), bool), {})
 
 
 def test_without_a_number_as_many_episodes_are_played_as_at_the_end_of_the_training(
@@ -153,7 +155,7 @@ def test_without_a_number_as_many_episodes_are_played_as_at_the_end_of_the_train
 ):
     played = []
     monkeypatch.setattr(
-        "elsinore.runs.run.Run.evaluate", lambda run, *how: played.append(how[0]) or _returns()
+        "elsinore.runs.run.Run.episodes", lambda run, *how: played.append(how[0]) or _episodes()
     )
     assert script("--eval-only", "--checkpoint", trained, "CartPole-v1")[0] == 0
     assert played == [TINY["evaluation.final_episodes"]]
