@@ -315,7 +315,7 @@ def test_a_policy_of_another_game_is_no_rival(trained):
     load_and_plan = lambda env: plan_for(load_experiment("Nim", "a2c"), env=env)  # noqa: E731
     load_and_plan(make("Nim", {"rival": policy})[0])
     other, _ = make("Nim", {"rival": policy, "heap": 33})
-    with pytest.raises(elsinore.ConfigError, match=r"'heap': \(22,\).*'heap': \(34,\)"):
+    with pytest.raises(elsinore.ConfigError, match=r"'float32\[22\]'}.*'float32\[34\]'}"):
         load_and_plan(other)
 
 
