@@ -71,6 +71,7 @@ ENTRIES = {
     "clip_reward": {"clip_reward": [-0.5, 0.5]},
     "flatten": "flatten",
     "frame_stack": {"frame_stack": 3},
+    "obs_dtype": {"obs_dtype": "uint8"},
     "one_hot": "one_hot",
     "randomise": {"randomise": {"max_steps_in_episode": [3, 7]}},
     "scale_reward": {"scale_reward": 0.1},
@@ -80,6 +81,7 @@ ENTRIES = {
 STACKS = {
     **{name: [entry] for name, entry in ENTRIES.items()},
     "potential": [{"shape_reward": {"potential": height, "gamma": 0.9}}],
+    "obs_dtype": [{"obs_dtype": "uint8"}, {"frame_stack": 2}],
     "stack": [{"frame_stack": 3}, {"scale_reward": 0.1}, {"time_limit": 5}],
     "another stack": [{"clip_reward": [0, 1]}, {"randomise": {"reward_high": [0.5, 1]}}, "flatten"],
     "custom": ["tests.envs.test_wrappers:Loud"],
@@ -90,6 +92,8 @@ QUICK = ("one_hot", "potential", "stack", "another stack")  # these hold every k
 @cache
 def world_for(name):
     """A world that the stack fits: one with a mask, two of whose stacks need numbers alone."""
+    if name == "obs_dtype":
+        return make("Catch-bsuite")[0]
     if name in ("one_hot", "potential", "shape_reward"):
         return Counter()
     return ProbeEnv()
@@ -173,6 +177,39 @@ def test_frames_of_an_image_are_channels():
     params = env.default_params
     assert env.observation_space(params).shape == (10, 10, 16)
     assert jax.eval_shape(env.reset_env, jax.random.key(0), params)[0].shape == (10, 10, 16)
+
+
+def test_whole_numbers_take_a_byte_and_stay_what_they_are():
+    plain, params = make("Breakout-MinAtar")
+    env = elsinore.wrap("Breakout-MinAtar", {"obs_dtype": "bool"})
+    (before, _), (obs, _) = (reset(each, jax.random.key(0), params) for each in (plain, env))
+    assert before.dtype == jnp.float32 and obs.dtype == bool and (obs == before).all()
+    space = env.observation_space(params)
+    assert (space.dtype, space.shape, space.low, space.high) == (np.dtype(bool), (10, 10, 4), 0, 1)
+    discrete = elsinore.wrap(MaskedCount(), {"obs_dtype": "int8"})
+    obs, _ = reset(discrete, jax.random.key(0), discrete.default_params)
+    dtypes = {name: x.dtype.name for name, x in obs.items()}
+    assert dtypes == {"action_mask": "bool", "step": "int8"}
+    assert discrete.observation_space(discrete.default_params).spaces["step"].high == 9
+
+
+class Halves(Counter):
+    """Bounds that are whole numbers, of observations that are not."""
+
+    def observation_space(self, params):
+        return spaces.Box(0, 100, (1,))
+
+    def step_env(self, key, state, action, params):
+        obs, *rest = super().step_env(key, state, action, params)
+        return obs + 0.5, *rest
+
+
+def test_a_dtype_that_loses_fractions_fails_the_checks():
+    found = {result.check: result for result in check_env(Halves(), num_steps=20)}
+    assert found["float32"].passed
+    narrow = elsinore.wrap(Halves(), {"obs_dtype": "uint8"}, {"frame_stack": 2})
+    found = {result.check: result for result in check_env(narrow, num_steps=20)}
+    assert "obs_dtype='uint8' changes numbers" in found["float32"].detail
 
 
 def test_an_action_mask_passes_through():
@@ -350,6 +387,12 @@ REFUSED = {
     "a later wrapper's": (
         [{"randomise": {"reward_scale": [0, 1]}}, {"scale_reward": 1.0}],
         "is drawn by a randomise after that",
+    ),
+    "a dtype of fractions": ([{"obs_dtype": "float16"}], "must be one of bool, uint8, int8"),
+    "bounds beyond a dtype": ([{"obs_dtype": "bool"}], "must be whole numbers from 0 to 1"),
+    "flatten after a dtype": (
+        ["one_hot", {"obs_dtype": "bool"}, "flatten"],
+        "comes after obs_dtype, and makes float32",
     ),
     "one hot after flattening": (["flatten", "one_hot"], "must come before wrappers that make"),
     "one hot after stacking": ([{"frame_stack": 2}, "one_hot"], "must come before wrappers"),

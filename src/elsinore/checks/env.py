@@ -274,7 +274,7 @@ def _float32(fixture: EnvFixture) -> Failure | None:
     """Observations and rewards are finite; floats are float32; the reward is a scalar.
 
     One NaN spreads through the gradient to every weight. Half precision loses digits before
-    normalisation; double precision takes twice the time.
+    normalisation; double precision takes twice the time. A wrapper `obs_dtype` changes no number.
     """
     obs, _, reward, *_ = jax.eval_shape(fixture.env.step_env, *fixture.first_inputs[0])
     for path, leaf in [*paths("obs", obs), ("reward", reward)]:
@@ -294,6 +294,11 @@ def _float32(fixture: EnvFixture) -> Failure | None:
             return Failure(
                 f"the reward is {walk.reward[odd[0]]} at step {odd[0]} of a random walk{whose}."
             )
+    for dtype in fixture.lossy_dtypes():
+        return Failure(
+            f"the wrapper obs_dtype={dtype!r} changes numbers of the observation in a random walk:"
+            " some are fractions, or out of their bounds. Leave it out."
+        )
     return None
 
 

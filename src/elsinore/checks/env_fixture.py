@@ -13,6 +13,8 @@ from jaxtyping import Array, Bool, Float, Key, PyTree
 from elsinore.checks.tree_differences import is_tuple
 from elsinore.envs.random_action import random_action
 from elsinore.envs.time_limit import time_limits
+from elsinore.envs.wrapped import is_wrapper
+from elsinore.envs.wrappers.observations import LostNumbers, ObsDtype
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.jaxtools.agents import AGENTS
 from elsinore.nets.heads import choices, head_for, mask_shape
@@ -39,8 +41,7 @@ class EnvFixture:
     def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int):
         self.env = env
         self.key = jax.random.key(seed)
-        self._params = params
-        self._num_steps = num_steps
+        self._params, self._seed, self._num_steps = params, seed, num_steps
 
     @cached_property
     def params(self) -> PyTree:
@@ -105,6 +106,17 @@ class EnvFixture:
         together = jax.jit(jax.vmap(walk, (0, None), axis_name=AGENTS))
         walks = jax.device_get(together(jax.random.split(self.key, agents), self.params))
         return {f" (of agent {i})": jax.tree.map(lambda x, i=i: x[i], walks) for i in range(agents)}
+
+    def lossy_dtypes(self) -> Iterator[str]:
+        """Each wrapper `obs_dtype`'s dtype that changes a number in a random walk."""
+        env = self.env
+        while is_wrapper(env):
+            if isinstance(env, ObsDtype):
+                watched = LostNumbers(env.env, env.dtype.name)
+                walks = EnvFixture(watched, None, self._seed, self._num_steps).walks
+                if any(walk.highest["lost"] for walk in walks.values()):
+                    yield env.dtype.name
+            env = env.env
 
     def ends_with_the_clock(self) -> bool:
         """True if a first step terminates only when max_steps_in_episode is 1."""

@@ -14,6 +14,7 @@ from jaxtyping import Array, PyTree
 from elsinore.envs.wrappers.wrapper import RememberingWrapper, Wrapper, WrapperState
 
 MASK = "action_mask"
+DTYPES = ("bool", "uint8", "int8", "int16", "int32")
 MOST_FRAMES = 1024  # of a stack
 
 
@@ -80,6 +81,51 @@ class OneHot(ObservationWrapper):
         return _map_but_mask(one_hot, space)
 
 
+class ObsDtype(ObservationWrapper):
+    """Observations of whole numbers in a smaller dtype, which rollouts and replay buffers keep.
+
+    A float32 takes four bytes, a `bool` or a `uint8` one. A network reads the same numbers, but for
+    `encoder: nature`, to which uint8 means pixels.
+    """
+
+    def __init__(self, env: Any, dtype: Any):
+        super().__init__(env)
+        if dtype not in DTYPES:
+            raise ValueError(f"must be one of {', '.join(DTYPES)}.")
+        self.dtype = np.dtype(dtype)
+        least, most = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        space = env.observation_space(env.default_params)
+        seen, _ = split_mask(getattr(space, "spaces", space))
+        for leaf in _leaves(seen):
+            low, high = _bounds(leaf)
+            ends = np.concatenate([np.ravel(low), np.ravel(high)])
+            if (ends != np.round(ends)).any() or ends.min() < least or ends.max() > most:
+                raise ValueError(
+                    f"cannot hold the numbers of {leaf}; its bounds must be whole numbers from"
+                    f" {least} to {most}. Leave the wrapper out, or correct observation_space."
+                )
+
+    def change(self, obs: PyTree) -> PyTree:
+        seen, mask = split_mask(obs)
+        return with_mask(jax.tree.map(lambda x: jnp.asarray(x).astype(self.dtype), seen), mask)
+
+    def change_space(self, space: Any) -> Any:
+        def narrowed(leaf: Any) -> Any:
+            return spaces.Box(*_bounds(leaf), tuple(leaf.shape), self.dtype)
+
+        return _map_but_mask(narrowed, space)
+
+
+class LostNumbers(ObsDtype):
+    """Observes whether an `ObsDtype` in its place would change a number, for `check_env`."""
+
+    def change(self, obs: PyTree) -> PyTree:
+        seen, mask = split_mask(obs)
+        kept, _ = split_mask(super().change(obs))
+        lost = [jnp.any(x != y) for x, y in zip(*map(jax.tree.leaves, (seen, kept)), strict=True)]
+        return with_mask({"lost": jnp.stack(lost).any()}, mask)
+
+
 class FrameStack(RememberingWrapper):
     """The last `frames` observations, the oldest first, joined along their last axis.
 
@@ -113,12 +159,9 @@ class FrameStack(RememberingWrapper):
     def _stacked(self, space: Any) -> spaces.Box:
         """The space of `frames` observations of a simple space."""
         shape, often = tuple(space.shape) or (1,), self.frames
-        options = _options(space)
-        low = 0 if options else space.low
-        high = np.subtract(options, 1).reshape(shape) if options else space.high
         low, high = (
             x if np.ndim(x) == 0 else np.concatenate([np.broadcast_to(x, shape)] * often, -1)
-            for x in (low, high)
+            for x in _bounds(space)
         )
         return spaces.Box(low, high, (*shape[:-1], often * shape[-1]), space.dtype)
 
@@ -146,6 +189,13 @@ def _push(frames: Array, x: Any) -> Array:
 def _options(space: Any) -> tuple[int, ...]:
     """The number of values of each entry of a Discrete or MultiDiscrete space; () for others."""
     return tuple(getattr(space, "nvec", (space.n,) if hasattr(space, "n") else ()))
+
+
+def _bounds(space: Any) -> tuple[Any, Any]:
+    """The least and the largest value of each entry of a simple space."""
+    if options := _options(space):
+        return 0, np.subtract(options, 1).reshape(tuple(space.shape))
+    return space.low, space.high
 
 
 def _one_hot(space: Any, obs: Any) -> Any:

@@ -10,7 +10,7 @@ from elsinore.envs.suites import refuse_on_host
 from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
-from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
+from elsinore.envs.wrappers.observations import Flatten, FrameStack, ObsDtype, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
 from elsinore.envs.wrappers.wrapper import COMPILED, Wrapper
 from elsinore.errors import ConfigError, setting_text, user_code
@@ -21,6 +21,7 @@ WRAPPERS: dict[str, type[Wrapper]] = {
     "clip_reward": ClipReward,
     "flatten": Flatten,
     "frame_stack": FrameStack,
+    "obs_dtype": ObsDtype,
     "one_hot": OneHot,
     "randomise": Randomise,
     "scale_reward": ScaleReward,
@@ -38,9 +39,10 @@ def wrap(env: Any, *wrappers: Any) -> Any:
     Args:
         env: a name, `"module:Class"`, or a gymnax `Environment`.
         wrappers: each as in a config's `wrappers`: `"flatten"`, `"one_hot"`, `{"frame_stack": 4}`,
-            `{"time_limit": 200}`, `{"scale_reward": 0.1}`, `{"clip_reward": [-1, 1]}`,
-            `{"shape_reward": function}`, `{"randomise": {"length": [0.4, 0.6]}}`, or
-            `"module:Class"` of a subclass of `elsinore.toolkit.Wrapper`, called with the env.
+            `{"obs_dtype": "uint8"}`, `{"time_limit": 200}`, `{"scale_reward": 0.1}`,
+            `{"clip_reward": [-1, 1]}`, `{"shape_reward": function}`,
+            `{"randomise": {"length": [0.4, 0.6]}}`, or `"module:Class"` of a subclass of
+            `elsinore.toolkit.Wrapper`, called with the env.
 
     Raises:
         ConfigError: for an unknown wrapper, a value that does not fit, or an order that would
@@ -135,6 +137,8 @@ def _refuse_order(env: Any, name: str, value: tuple[Any, ...], place: str) -> No
             "comes after shape_reward with a potential, whose clipped differences would change"
             " which policies are best; put it before shape_reward"
         )
+    elif name == "flatten" and "obs_dtype" in before:
+        said = "comes after obs_dtype, and makes float32 of it; put it before obs_dtype"
     elif name == "time_limit" and LIMIT in (before.get("randomise") or {}):
         said = f"comes after randomise, which draws {LIMIT}; leave one of them out"
     if said:
