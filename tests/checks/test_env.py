@@ -44,6 +44,7 @@ ERRORS = {
     "SecondUnseen": ("float32", "is NaN or infinite around step 0 of a random walk (of agent 1)"),
     "SecondUnpaid": ("float32", "the reward is inf at step 0 of a random walk (of agent 1)"),
     "StoppedClock": ("ends", "though max_steps_in_episode=20"),
+    "FallsBeforeTheLimit": ("ends", "when max_steps_in_episode is lowered to 1"),
 }
 WARNINGS = {
     "Remembering": (

@@ -408,6 +408,19 @@ class StoppedClock(Wall):
         return self.look(state), state, reward, jnp.bool_(False), info
 
 
+class FallsBeforeTheLimit(Wall):
+    """Counts no steps, and random actions end each episode by the second one."""
+
+    def step_env(self, key, state, action, params):
+        _, after, reward, _, info = super().step_env(key, state, action, params)
+        fallen = state.position < 0
+        after = after.replace(time=0, position=jnp.int32(-1))
+        return self.look(after), after, reward, fallen, info
+
+    def observation_space(self, params):
+        return spaces.Box(-1.0, 20.0, (2,))
+
+
 @dataclasses.dataclass(frozen=True)
 class OfPython:
     """Params or a state that jax does not know."""

@@ -43,6 +43,7 @@ from elsinore.experience.autoreset import reset
 from elsinore.nets.heads import mask_shape
 
 METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
+COUNTED = "Let step_env add 1 to state.time, and is_truncated compare it with the limit."
 STEP_VALUES = "(obs, state, reward, terminated, info)"
 
 
@@ -376,7 +377,11 @@ def _ends(fixture: EnvFixture) -> Failure | None:
     if longest > fixture.max_steps or (not lengths.size and done.size >= fixture.max_steps):
         return Failure(
             f"an episode lasted {longest} steps, though max_steps_in_episode={fixture.max_steps}."
-            " Let step_env add 1 to state.time, and is_truncated compare it with the limit."
+            f" {COUNTED}"
+        )
+    if fixture.outlives_the_limit():
+        return Failure(
+            f"a first step is not truncated when max_steps_in_episode is lowered to 1. {COUNTED}"
         )
     return None
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.checks.tree_differences import is_tuple
 from elsinore.envs.random_action import random_action
-from elsinore.envs.time_limit import time_limits
+from elsinore.envs.time_limit import LIMIT, time_limits
 from elsinore.envs.wrapped import is_wrapper
 from elsinore.envs.wrappers.observations import LostNumbers, ObsDtype
 from elsinore.experience.autoreset import autoreset_step, reset
@@ -120,17 +120,34 @@ class EnvFixture:
 
     def ends_with_the_clock(self) -> bool:
         """True if a first step terminates only when max_steps_in_episode is 1."""
+        limited = self._with_limit_of_one_step()
+        return limited is not None and bool(np.all(limited[3]))
+
+    def outlives_the_limit(self) -> bool:
+        """True if an episode that goes past a max_steps_in_episode of 1 is not truncated."""
+        limited = self._with_limit_of_one_step()
+        drawn = hasattr(self.params, f"{LIMIT}_range")  # for each episode, and kept in its state
+        if limited is None or drawn or np.any(limited[3]):
+            return False
+        return not np.any(self.env.is_truncated(limited[1], self._one_step))
+
+    @cached_property
+    def _one_step(self) -> PyTree:
+        return dataclasses.replace(self.params, **{LIMIT: 1})
+
+    def _with_limit_of_one_step(self) -> tuple | None:
+        """A first step under that limit; None where the env takes no such limit, or where the
+        step terminates without it, too."""
         if (
             self.max_steps is None
             or not dataclasses.is_dataclass(self.params)
             or np.any(self.stepped[3])
         ):
-            return False
+            return None
         try:
-            short = dataclasses.replace(self.params, max_steps_in_episode=1)
-            return bool(np.all(self.env.step_env(self.key, self.fresh[1], self.action, short)[3]))
+            return self.env.step_env(self.key, self.fresh[1], self.action, self._one_step)
         except Exception:  # shapes may depend on the limit
-            return False
+            return None
 
 
 def random_walk(env: Any, length: int, key: Key[Array, ""], params: PyTree) -> Walk:
