@@ -31,7 +31,7 @@ def test_seeds_that_have_stopped_are_not_counted_though_a_callback_logs_a_number
     some = record(4)._replace(rows=rows, env_steps=10_000, seconds=1.0, steps_per_second=1e3)
     console.write(some)
     line = console.line(some)
-    assert "1 of 4 seeds learning" in line and "0:20 left at most" in line
+    assert "1 of 4 seeds learning" in line and "0:20 left" in line
 
 
 def test_a_line_is_written_whole_so_that_no_warning_comes_before_its_end(monkeypatch):
@@ -112,9 +112,9 @@ def test_a_line_replaces_the_whole_of_the_one_before_in_a_terminal_of_any_width(
     first, last = stream.getvalue().split("\r")[1:]
     for shown in (first.removeprefix("\x1b[J"), last.partition("\x1b[J")[2].rstrip("\n")):
         assert len(shown.split("\n")) == rows and max(map(len, shown.split("\n"))) < columns
-        assert " ".join(shown.split()).endswith("left at most")
+        assert " ".join(shown.split()).endswith("left")
     assert last.startswith(f"\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\x1b[J")
-    assert "30,000 of 30,000 steps" in last and last.endswith("most\n")
+    assert "30,000 of 30,000 steps" in last and last.endswith("left\n")
 
 
 def test_a_record_of_the_log_is_below_the_line(monkeypatch):
@@ -130,7 +130,7 @@ def test_a_record_of_the_log_is_below_the_line(monkeypatch):
         log.warning("after it")
     finally:
         log.removeHandler(handler)
-    assert stream.getvalue().endswith("left at most\nfinished\nafter it\n")
+    assert stream.getvalue().endswith("left\nfinished\nafter it\n")
     assert console._end_line not in log.filters
 
 

@@ -107,7 +107,7 @@ class Console:
         speed = self._speed()
         parts.append(f"{speed:,.0f} steps/s")
         left = (self._total - record.env_steps) * max(learning, 1) / max(speed, 1e-9)
-        parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left at most")
+        parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left")
         return "  ".join(parts)
 
     def _speed(self) -> float:
