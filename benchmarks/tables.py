@@ -167,6 +167,19 @@ def memory(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def peak_memory(data: dict) -> str:
+    """The most resident memory of whole commands, with the programs compiled and from the cache."""
+    peaks = {(row["command"], row["cache"]): row["peak_mib"] for row in data["rows"]}
+    lines = []
+    for name in dict.fromkeys(row["command"] for row in data["rows"]):
+        cold, warm = (max(peaks[name, cache].values()) for cache in ("cold", "warm"))
+        cells = (peaks[name, "cold"]["plan"], cold, warm, cold - warm)
+        lines.append([name, *(f"{mib:,.0f}" for mib in cells)])
+    heads = ["MiB", "before compiling", "at most", "at most, from the cache"]
+    heads += ["the compiler's share"]
+    return markdown(heads, lines) + measured_on(data)
+
+
 def balatro(data: dict) -> str:
     speeds, *compiling = (
         {row["stage"]: row for row in data["rows"] if row["case"] == case}
@@ -633,6 +646,7 @@ TABLES = {
     "shards_learning": ("benchmarks.md", learning_of_shards),
     "cluster": ("benchmarks.md", cluster),
     "memory": ("benchmarks.md", memory),
+    "peak_memory": ("benchmarks.md", peak_memory),
     "compiling": ("benchmarks.md", compiling),
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),

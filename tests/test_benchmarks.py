@@ -328,6 +328,13 @@ def test_the_first_minute_is_compared_within_a_round():
     assert "| cold | 11.0 s | 15.0 s | **0.85** (0.50, 1.20) | 1.0 s | 1.0 s |" in table
 
 
+def test_the_compilers_share_of_memory_is_what_a_cache_saves():
+    peaks = {"cold": {"plan": 300.0, "compile": 900.4}, "warm": {"plan": 300.0, "train": 500.0}}
+    rows = [{"command": "a", "cache": cache, "peak_mib": peaks[cache]} for cache in peaks]
+    machine = {"cores": 2, "cpu": "a cpu", "python": "3.13", "date": "2026-01-01"}
+    assert "| a | 300 | 900 | 500 | 400 |" in tables.peak_memory({"rows": rows, "machine": machine})
+
+
 def test_kills_are_counted_by_the_moment_that_they_hit():
     rows = [
         {"kind": "ppo", "kills": {"while training": 2}, "different": []},
