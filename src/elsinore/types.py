@@ -197,16 +197,14 @@ class UpdateParts(NamedTuple):
     """An update cut at its rollout, so that agents of several algorithms can step together.
 
     `prepare(state, key) -> (context, noise)`: arrays for the rollout, noise [time, env, ...];
-    `decide(state, context, noise, carry, obs) -> Decision` in every env; `reward(state, actor,
-    experience) -> (state, experience, metrics)` after the rollout, whose last actor is `actor`;
-    `learn(key, before, state, experience, context) -> (state, metrics)`, with `before` the state
-    before the rollout.
+    `decide(state, context, noise, carry, obs) -> Decision` in every env; `learn(key, before, actor,
+    experience, context) -> (state, metrics)` of a rollout, [time, env, ...], that began with the
+    state `before` and ended with `actor`.
     """
 
     uses: tuple[str, str, str]  # names of the keys of `prepare`, of the rollout and of `learn`
     prepare: Callable[..., tuple[PyTree, PyTree]]
     decide: Callable[..., Decision]
-    reward: Callable[..., tuple[Any, Transition, dict[str, Any]]]
     learn: Callable[..., tuple[Any, dict[str, Any]]]
 
 

@@ -62,7 +62,7 @@ def uses_in(path) -> set[str]:
         given: list[ast.expr] = []
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("for_use", "for_uses"):
             given = node.args[1:]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "UpdateParts":
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "algorithm_from":
             given = [x.value for x in node.keywords if x.arg == "uses"]
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "uses":
             given = [node.value]

@@ -15,8 +15,8 @@ import numpy as np
 import optax
 import pytest
 
-from elsinore.algos.common import collect
 from elsinore.algos.optimise import Learner, OfRows, gradient_step
+from elsinore.experience.rollout import rollout
 from elsinore.jaxtools.prng import for_update, for_uses
 from elsinore.jaxtools.shards import IN_TURN
 from elsinore.training.layout import Layout, layout_for
@@ -236,21 +236,22 @@ def test_what_two_shards_learn_is_what_all_their_rows_teach(case):
     context, noise = whole.parts.prepare(before, keys[0])
     policy = partial(whole.parts.decide, before, context)
     carry = whole.policy.initial_carry
-    config = plan.experiment.algo
-    after, experience, _ = collect(config, plan.env, before, policy, keys[1], noise, carry)
-    rollout = (keys[2], before, after, experience, context)
+    actor, experience, _ = rollout(
+        plan.env, before.env_params, policy, before.actor, keys[1], noise, carry
+    )
+    seen = (keys[2], before, actor, experience, context)
 
-    def learnt(learn, *rollout):
-        return learn(*rollout)[0].learner.params
+    def learnt(learn, *seen):
+        return learn(*seen)[0].learner.params
 
     shape_of = lambda x: jax.eval_shape(  # noqa: E731
         lambda key: x.init(key, plan.env_params, x.hyper), before.key
     )
     axes = divided_axes(shape_of(whole), shape_of(part), 2)
     of_parts = partial(learnt, part.parts.learn)
-    divided = (SHARED, axes, axes, 1, SHARED)
-    found = over_shards(of_parts, Shards(2, whole, part), divided, SHARED)(*rollout)
-    wanted = learnt(whole.parts.learn, *rollout)
+    divided = (SHARED, axes, axes.actor, 1, SHARED)
+    found = over_shards(of_parts, Shards(2, whole, part), divided, SHARED)(*seen)
+    wanted = learnt(whole.parts.learn, *seen)
     first = before.learner.params
     step, wanted = (jax.tree.map(jnp.subtract, x, first) for x in (found, wanted))
     assert max(jnp.abs(x).max() for x in jax.tree.leaves(wanted)) > 1e-3

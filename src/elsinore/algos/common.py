@@ -1,4 +1,5 @@
-"""Common settings, initial train state, and one rollout with scaled rewards and the RND bonus."""
+"""Common settings, and the frame of every algorithm: its initial train state, and an update of one
+rollout and the learning from it, by scaled rewards with the RND bonus."""
 
 import math
 from collections.abc import Callable
@@ -11,18 +12,28 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore import validation
+from elsinore.algos.registry import steps_per_update
 from elsinore.config_records import settings
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
 from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
 from elsinore.experience.rollout import init_actor, rollout
-from elsinore.hyperparameters import traced
+from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import check_mask
 from elsinore.nets.network import Network
-from elsinore.types import Actor, Decision, Mean, TrainState, Transition, UpdateParts
+from elsinore.types import (
+    Actor,
+    Algorithm,
+    Decision,
+    Mean,
+    PolicyFunctions,
+    TrainState,
+    Transition,
+    UpdateParts,
+)
 
 
 @settings
@@ -144,21 +155,6 @@ def update_keys(
     return keys[0], keys[1], keys[2]
 
 
-def learn_from(
-    parts: UpdateParts,
-    key: Key[Array, ""],
-    before: TrainState,
-    actor: Actor,
-    experience: Transition,
-    context: PyTree,
-) -> tuple[TrainState, dict[str, Any]]:
-    """The state after learning from a rollout, [time, env, ...], that began with the state `before`
-    and ended with `actor`; `key` and `context` are those of `parts.learn`."""
-    after, experience, metrics = parts.reward(before, actor, experience)
-    after, more = parts.learn(key, before, after, experience, context)
-    return after, metrics | more
-
-
 def update_of(
     env: Any, parts: UpdateParts, initial_carry: PyTree = ()
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Any]]]:
@@ -171,7 +167,52 @@ def update_of(
         actor, experience, metrics = rollout(
             env, state.env_params, policy, state.actor, rollout_key, noise, initial_carry
         )
-        after, more = learn_from(parts, learn_key, state, actor, experience, context)
+        after, more = parts.learn(learn_key, state, actor, experience, context)
         return after, metrics | more
 
     return update
+
+
+def algorithm_from(
+    config: Any,
+    env: Any,
+    net: Network,
+    num_updates: int,
+    *,
+    uses: tuple[str, str, str],
+    init_learner: Callable[[Any, PyTree, Actor], Any],
+    prepare: Callable[..., tuple[PyTree, PyTree]],
+    decide: Callable[..., Decision],
+    learn: Callable[..., tuple[Any, dict[str, Any]]],
+    policy: PolicyFunctions,
+) -> Algorithm:
+    """An algorithm whose update is one rollout, and learning from its scaled rewards.
+
+    `init_learner(hyper, params, actor)` makes the algorithm's record; `uses`, `prepare` and
+    `decide` are those of `UpdateParts`; `learn(key, before, state, experience, context) ->
+    (learner, metrics)`, with `before` the state before the rollout and `state` the one after it.
+    """
+
+    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
+        return init_state(config, env, net, partial(init_learner, hyper), key, env_params, hyper)
+
+    def learn_rollout(
+        key: Key[Array, ""],
+        before: TrainState,
+        actor: Actor,
+        experience: Transition,
+        context: PyTree,
+    ) -> tuple[TrainState, dict[str, Any]]:
+        state, experience, bonus = learning_rewards(config, before, actor, experience)
+        learner, metrics = learn(key, before, state, experience, context)
+        return state._replace(update=state.update + 1, learner=learner), bonus | metrics
+
+    parts = UpdateParts(uses, prepare, decide, learn_rollout)
+    return Algorithm(
+        init=init,
+        update=update_of(env, parts, net.initial_carry),
+        policy=policy,
+        hyper=numbers_of(config, num_updates=num_updates),
+        steps_per_update=steps_per_update(config),
+        parts=parts,
+    )

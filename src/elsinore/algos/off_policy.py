@@ -2,7 +2,6 @@
 gradient steps on batches from a replay buffer."""
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,14 +10,14 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.common import LearningConfig, init_state, learning_rewards, update_of
+from elsinore.algos.common import LearningConfig, algorithm_from
 from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, OffPolicyRule
 from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import normalise_obs, unscaled
-from elsinore.hyperparameters import numbers_of, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.config import NetworkConfig
 from elsinore.ops.continuous_q import critics_value
@@ -32,7 +31,6 @@ from elsinore.types import (
     PolicyState,
     TrainState,
     Transition,
-    UpdateParts,
 )
 
 
@@ -95,19 +93,15 @@ def off_policy(
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
 
-    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
-        def learner(params: ActorCritics, actor: Actor) -> OffPolicyLearner:
-            like = transition_like(actor.obs, nets.like_action())
-            adam = optimiser_of(hyper)
-            return OffPolicyLearner(
-                params=params,
-                opt_state=ActorCritics(*(init_learner(x, adam).opt_state for x in params)),
-                target_params=rule.followed(params),
-                buffer=buffer_for(config).init(like),
-                temperature=rule.init_temperature(hyper, adam),
-            )
-
-        return init_state(config, env, nets.net, learner, key, env_params, hyper)
+    def begin(hyper: Any, params: ActorCritics, actor: Actor) -> OffPolicyLearner:
+        like, adam = transition_like(actor.obs, nets.like_action()), optimiser_of(hyper)
+        return OffPolicyLearner(
+            params=params,
+            opt_state=ActorCritics(*(init_learner(x, adam).opt_state for x in params)),
+            target_params=rule.followed(params),
+            buffer=buffer_for(config).init(like),
+            temperature=rule.init_temperature(hyper, adam),
+        )
 
     def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, Array]:
         hyper = anneal(state.hyper, state.update / state.hyper.num_updates, "learning_rate")
@@ -135,28 +129,23 @@ def off_policy(
         state: TrainState,
         experience: Transition,
         hyper: Any,
-    ) -> tuple[TrainState, dict[str, Mean]]:
+    ) -> tuple[OffPolicyLearner, dict[str, Mean]]:
         learner, loss_metrics = learn(
             config, nets, rule, key, experience, before, state, hyper, optimiser_of(hyper)
         )
-        metrics = {"schedule/learning_rate": Mean.of(hyper.learning_rate)}
-        state = state._replace(update=state.update + 1, learner=learner)
-        return state, loss_metrics | metrics
+        return learner, loss_metrics | {"schedule/learning_rate": Mean.of(hyper.learning_rate)}
 
-    parts = UpdateParts(
+    return algorithm_from(
+        config,
+        env,
+        nets.net,
+        num_updates,
         uses=("act", "rollout", "train"),
+        init_learner=begin,
         prepare=prepare,
         decide=decide,
-        reward=partial(learning_rewards, config),
         learn=learn_rollout,
-    )
-    return Algorithm(
-        init=init,
-        update=update_of(env, parts),
         policy=continuous_policy(config, nets, rule),
-        hyper=numbers_of(config, num_updates=num_updates),
-        steps_per_update=config.steps_per_update,
-        parts=parts,
     )
 
 

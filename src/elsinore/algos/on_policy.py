@@ -14,20 +14,17 @@ from elsinore import validation
 from elsinore.algos.actor_critic_policy import actor_critic_policy, decide
 from elsinore.algos.common import (
     LearningConfig,
-    init_state,
-    learning_rewards,
+    algorithm_from,
     observation_of,
-    update_of,
 )
 from elsinore.algos.on_policy_batch import OnPolicyBatch, View, apply, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
-from elsinore.algos.registry import steps_per_update
 from elsinore.config_records import inherited, settings
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.normalisation import (
     standardise_over_shards,
 )
-from elsinore.hyperparameters import numbers_of, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
@@ -44,7 +41,6 @@ from elsinore.types import (
     Mean,
     TrainState,
     Transition,
-    UpdateParts,
     means,
 )
 
@@ -126,7 +122,6 @@ class _OnPolicyUpdate:
     """The functions of an update, and what they are made from."""
 
     config: Any
-    env: Any
     net: Network
     head: Head
     view: View
@@ -136,11 +131,8 @@ class _OnPolicyUpdate:
     minimise: Callable[..., tuple[Learner, dict[str, Mean]]]
     vtrace_passes: int
 
-    def init(self, key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
-        def learner(params: PyTree, actor: Actor) -> Learner:
-            return init_learner(params, self.make_optimiser(hyper.max_grad_norm))
-
-        return init_state(self.config, self.env, self.net, learner, key, env_params, hyper)
+    def init_learner(self, hyper: Any, params: PyTree, actor: Actor) -> Learner:
+        return init_learner(params, self.make_optimiser(hyper.max_grad_norm))
 
     def prepare(self, state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
         """The annealed hyperparameters, and the noise of a rollout's actions."""
@@ -161,7 +153,7 @@ class _OnPolicyUpdate:
         state: TrainState,
         experience: Transition,
         hyper: Any,
-    ) -> tuple[TrainState, dict[str, Mean]]:
+    ) -> tuple[Learner, dict[str, Mean]]:
         """Learn from a rollout, which began with the state `before`, once or `vtrace_passes`
         times."""
         once = partial(self.learn_once, before, experience, hyper)
@@ -174,8 +166,7 @@ class _OnPolicyUpdate:
             learner, metrics = once(state.learner, (key, jnp.bool_(True)))
         schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in self.annealed}
         explained = {"value/explained_variance": metrics["value/explained_variance"]}
-        state = state._replace(update=state.update + 1, learner=learner)
-        return state, explained | schedules | metrics
+        return learner, explained | schedules | metrics
 
     def learn_once(
         self,
@@ -252,7 +243,6 @@ def on_policy(
         net = with_popart(net)
     own = _OnPolicyUpdate(
         config=config,
-        env=env,
         net=net,
         head=head,
         view=critic_view(env, one),
@@ -262,18 +252,15 @@ def on_policy(
         minimise=learn,
         vtrace_passes=vtrace_passes,
     )
-    parts = UpdateParts(
+    return algorithm_from(
+        config,
+        env,
+        net,
+        num_updates,
         uses=("act", "rollout", "minibatches"),
+        init_learner=own.init_learner,
         prepare=own.prepare,
         decide=own.decide,
-        reward=partial(learning_rewards, config),
         learn=own.learn,
-    )
-    return Algorithm(
-        init=own.init,
-        update=update_of(env, parts, net.initial_carry),
         policy=actor_critic_policy(net, head, valued=not centralised),
-        hyper=numbers_of(config, num_updates=num_updates),
-        steps_per_update=steps_per_update(config),
-        parts=parts,
     )

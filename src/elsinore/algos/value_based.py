@@ -1,7 +1,6 @@
 """The frame of DQN and PQN: action values, an epsilon-greedy rollout, then learning."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,18 +11,15 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.algos.common import (
     LearningConfig,
-    init_state,
-    learning_rewards,
+    algorithm_from,
     observation_of,
-    update_of,
 )
 from elsinore.algos.optimise import OPTIMISERS, Learner, init_learner, optimiser
-from elsinore.algos.registry import steps_per_update
 from elsinore.algos.return_distributions import ExpectedReturn
 from elsinore.algos.sequences import Sequences, outputs_of
 from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import normalise_obs, unscaled
-from elsinore.hyperparameters import numbers_of, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network
@@ -47,7 +43,6 @@ from elsinore.types import (
     PolicyState,
     TrainState,
     Transition,
-    UpdateParts,
 )
 
 
@@ -201,11 +196,8 @@ def value_based(
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
 
-    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
-        def learner(params: PyTree, actor: Actor) -> Any:
-            return init_learner(params, actor, optimiser_of(hyper))
-
-        return init_state(config, env, values.net, learner, key, env_params, hyper)
+    def begin(hyper: Any, params: PyTree, actor: Actor) -> Any:
+        return init_learner(params, actor, optimiser_of(hyper))
 
     def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[tuple, PyTree]:
         progress = state.update / state.hyper.num_updates
@@ -232,7 +224,7 @@ def value_based(
         state: TrainState,
         experience: Transition,
         context: tuple,
-    ) -> tuple[TrainState, dict[str, Mean]]:
+    ) -> tuple[Any, dict[str, Mean]]:
         hyper, explore = context
         data = RolloutData(
             experience=experience,
@@ -244,23 +236,19 @@ def value_based(
         learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}
-        state = state._replace(update=state.update + 1, learner=learner)
-        return state, loss_metrics | metrics
+        return learner, loss_metrics | metrics
 
-    parts = UpdateParts(
+    return algorithm_from(
+        config,
+        env,
+        values.net,
+        num_updates,
         uses=("act", "rollout", learn_key),
+        init_learner=begin,
         prepare=prepare,
         decide=decide,
-        reward=partial(learning_rewards, config),
         learn=learn_rollout,
-    )
-    return Algorithm(
-        init=init,
-        update=update_of(env, parts, values.net.initial_carry),
         policy=value_policy(values, 0.0 if values.noisy else config.epsilon_final),
-        hyper=numbers_of(config, num_updates=num_updates),
-        steps_per_update=steps_per_update(config),
-        parts=parts,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import PyTree
 
-from elsinore.algos.common import learn_from, update_keys
+from elsinore.algos.common import update_keys
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.types import Algorithm, Decision, TrainState, UpdateParts
 
@@ -44,7 +44,7 @@ def compiled(algo: Algorithm, parts: UpdateParts, env_params: PyTree) -> Learner
 
     def learn(state, actor, experience, context):
         _, _, key = update_keys(parts, state)
-        return learn_from(parts, key, state, actor, experience, context)
+        return parts.learn(key, state, actor, experience, context)
 
     def greedy(state, carry, obs):
         policy, own = algo.policy, state.policy_state

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree, Shaped
 
-from elsinore.algos.common import learn_from, update_keys
+from elsinore.algos.common import update_keys
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.jaxtools.prng import for_update, for_use
@@ -276,7 +276,7 @@ def _learn(
 ) -> tuple[Any, Any, Any, dict[str, Mean]]:
     """Learner, normalisers, RND state and metrics after an update."""
     _, _, key = update_keys(parts, before)
-    state, metrics = learn_from(parts, key, before, actor, experience, context)
+    state, metrics = parts.learn(key, before, actor, experience, context)
     return state.learner, state.stats, state.rnd, metrics
 
 

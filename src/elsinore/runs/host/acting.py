@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.algos.common import learn_from, update_keys
+from elsinore.algos.common import update_keys
 from elsinore.experience.rollout import finished_episodes
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.nets.network import reset_carry
@@ -103,7 +103,7 @@ class ActingAndLearning:
         actor = rollout.actor._replace(carry=carry)
         prepare_key, _, learn_key = update_keys(self._parts, state)
         context, _ = self._parts.prepare(state, prepare_key)
-        after, learnt = learn_from(self._parts, learn_key, state, actor, experience, context)
+        after, learnt = self._parts.learn(learn_key, state, actor, experience, context)
         return after, metrics | learnt
 
     def no_rows(self, state: TrainState, rollout: HostRollout) -> Float[Array, "row metric"]:
