@@ -12,13 +12,7 @@ from typing import Any
 from jaxtyping import Array, Float
 
 from elsinore import validation
-from elsinore.algos.on_policy import (
-    OnPolicyConfig,
-    actor_critic_loss,
-    on_policy,
-    one_gradient_step,
-    standardised_rollout,
-)
+from elsinore.algos.on_policy import OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
 from elsinore.config_records import settings
@@ -58,10 +52,12 @@ def a2c(
         policy_loss = policy_gradient_loss(policy.log_prob(batch.action), batch.advantage)
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
-    learn = one_gradient_step
-    if config.normalize_advantage:
-        learn = standardised_rollout(learn)
     make_optimiser = partial(optimiser, config.optimiser, config.optimiser_eps)
-    annealed = ("learning_rate", "ent_coef")
-    frame = partial(on_policy, config, env, env_params, num_updates, network)
-    return frame(loss=loss, learn=learn, make_optimiser=make_optimiser, annealed=annealed)
+    given = config, env, env_params, num_updates, network
+    return on_policy(
+        *given,
+        loss=loss,
+        make_optimiser=make_optimiser,
+        annealed=("learning_rate", "ent_coef"),
+        standardise=config.normalize_advantage,
+    )

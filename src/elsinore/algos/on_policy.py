@@ -88,18 +88,6 @@ def one_gradient_step(
     return learner, means(metrics)
 
 
-def standardised_rollout(learn: Callable) -> Callable:
-    """`learn` of a batch whose advantages are standardised over the rollout, of all shards."""
-
-    def learn_standardised(
-        key: Key[Array, ""], learner: Learner, batch: OnPolicyBatch, *rest: Any
-    ) -> tuple[Learner, dict[str, Mean]]:
-        batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
-        return learn(key, learner, batch, *rest)
-
-    return learn_standardised
-
-
 def actor_critic_loss(
     policy_loss: Float[Array, ""],
     critic_loss: Float[Array, ""],
@@ -128,6 +116,7 @@ class _OnPolicyUpdate:
     loss: Callable[..., LossAndMetrics]
     make_optimiser: Callable[[Any], optax.GradientTransformation]
     annealed: tuple[str, ...]
+    standardise: bool
     minimise: Callable[..., tuple[Learner, dict[str, Mean]]]
     vtrace_passes: int
 
@@ -165,8 +154,7 @@ class _OnPolicyUpdate:
         else:
             learner, metrics = once(state.learner, (key, jnp.bool_(True)))
         schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in self.annealed}
-        explained = {"value/explained_variance": metrics["value/explained_variance"]}
-        return learner, explained | schedules | metrics
+        return learner, metrics | schedules
 
     def learn_once(
         self,
@@ -192,6 +180,8 @@ class _OnPolicyUpdate:
             step = jnp.where(is_first, self.config.popart_step, 0.0)
             params = rescaled(params, batch.target, step)
             batch = in_units(per_unit(params), batch)
+        if self.standardise:
+            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
         learner, metrics = self.minimise(
             key,
             learner._replace(params=params),
@@ -218,16 +208,18 @@ def on_policy(
     loss: Callable[..., LossAndMetrics],
     make_optimiser: Callable[[Any], optax.GradientTransformation],
     annealed: tuple[str, ...],
+    standardise: bool = False,
     learn: Callable[..., tuple[Learner, dict[str, Mean]]] = one_gradient_step,
     vtrace_passes: int = 0,
 ) -> Algorithm:
     """An algorithm that learns from each rollout once, made of what is its own:
 
     `loss(distribution, value, batch, hyper) -> (scalar, metrics)`; `make_optimiser(max_grad_norm)`;
-    the hyperparameters `annealed`, which move linearly to their `_final` values; `learn(key,
-    learner, batch, hyper, loss_fn, optimiser) -> (learner, metrics)`, which minimises
-    `loss_fn(params, batch)`. With `vtrace_passes` it learns so many times from a rollout, each time
-    with advantages by V-trace. `config` is an `OnPolicyConfig`, or has the fields that are read.
+    the hyperparameters `annealed`, which move linearly to their `_final` values; `standardise`,
+    whether advantages are standardised over the whole rollout; `learn(key, learner, batch, hyper,
+    loss_fn, optimiser) -> (learner, metrics)`, which minimises `loss_fn(params, batch)`. With
+    `vtrace_passes` it learns so many times from a rollout, each time with advantages by V-trace.
+    `config` is an `OnPolicyConfig`, or has the fields that are read.
 
     Raises:
         ValueError: where the env's action space has no head, or the network cannot read its
@@ -249,6 +241,7 @@ def on_policy(
         loss=loss,
         make_optimiser=make_optimiser,
         annealed=annealed,
+        standardise=standardise,
         minimise=learn,
         vtrace_passes=vtrace_passes,
     )

@@ -16,12 +16,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.on_policy import (
-    OnPolicyConfig,
-    actor_critic_loss,
-    on_policy,
-    standardised_rollout,
-)
+from elsinore.algos.on_policy import OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
 from elsinore.config_records import inherited, settings
@@ -192,9 +187,10 @@ def ppo(
         num_updates,
         network,
         loss=partial(loss, config),
-        learn=standardised_rollout(learn) if config.normalize_advantage == "batch" else learn,
         make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),
+        standardise=config.normalize_advantage == "batch",
+        learn=learn,
         vtrace_passes=config.num_epochs if vtrace else 0,
     )
     validation.whole_envs(config, algo.policy.recurrent)  # a custom network may be recurrent too
