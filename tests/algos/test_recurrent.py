@@ -11,7 +11,7 @@ import pytest
 
 from elsinore.algos.actor_critic_policy import decide
 from elsinore.algos.common import collect, observation_of
-from elsinore.algos.on_policy_batch import apply, with_advantages
+from elsinore.algos.on_policy_batch import evaluate_batch, with_advantages
 from elsinore.algos.sequences import (
     Remembered,
     Sequences,
@@ -123,7 +123,7 @@ def collected(custom=None, **config):
         before = (state.learner.params, state.stats, state.actor.carry)
         return with_advantages(net, *before, experience, state.hyper, None, lambda obs: obs), after
 
-    return partial(apply, net, head), state, *batch_of(state)
+    return partial(evaluate_batch, net, head), state, *batch_of(state)
 
 
 def test_an_episode_begins_after_the_step_that_ended_one():

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.teams import Orchestra, Params
+from elsinore.algos.common import RolloutData
 from elsinore.algos.dqn import DQNEquations
 from elsinore.algos.pqn import with_lambda_returns
 from elsinore.algos.replay import buffer_for
-from elsinore.algos.value_based import RolloutData, action_values
+from elsinore.algos.value_based import action_values
 from elsinore.algos.vdn import team_transitions
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for

@@ -5,10 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Key, PyTree
 
 from elsinore import validation
@@ -64,6 +65,16 @@ class LearningConfig:
     def steps_per_update(self) -> int:
         """Env steps of one update."""
         return self.num_envs * self.rollout_length
+
+
+class RolloutData(NamedTuple):
+    """One rollout, and what learning from it needs."""
+
+    experience: Transition  # [time, env, ...]
+    before: TrainState  # of before the rollout
+    hyper: Any
+    optimiser: optax.GradientTransformation
+    after: TrainState  # of after the rollout, before learning
 
 
 def observation_of(env: Any, env_params: PyTree) -> PyTree:

@@ -17,6 +17,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.algos.common import RolloutData
 from elsinore.algos.optimise import Learner, OfRows, gradient_step, init_learner
 from elsinore.algos.replay import (
     annealed_beta,
@@ -53,7 +54,6 @@ from elsinore.algos.sequences import (
 )
 from elsinore.algos.value_based import (
     ActionValues,
-    RolloutData,
     ValueBasedConfig,
     action_values,
     linear_epsilon,

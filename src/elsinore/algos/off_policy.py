@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.common import LearningConfig, algorithm_from
+from elsinore.algos.common import LearningConfig, RolloutData, algorithm_from
 from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, OffPolicyRule
 from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
@@ -93,13 +93,15 @@ def off_policy(
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
 
+    buffer = buffer_for(config)
+
     def begin(hyper: Any, params: ActorCritics, actor: Actor) -> OffPolicyLearner:
         like, adam = transition_like(actor.obs, nets.like_action()), optimiser_of(hyper)
         return OffPolicyLearner(
             params=params,
             opt_state=ActorCritics(*(init_learner(x, adam).opt_state for x in params)),
             target_params=rule.followed(params),
-            buffer=buffer_for(config).init(like),
+            buffer=buffer.init(like),
             temperature=rule.init_temperature(hyper, adam),
         )
 
@@ -130,9 +132,8 @@ def off_policy(
         experience: Transition,
         hyper: Any,
     ) -> tuple[OffPolicyLearner, dict[str, Mean]]:
-        learner, loss_metrics = learn(
-            config, nets, rule, key, experience, before, state, hyper, optimiser_of(hyper)
-        )
+        data = RolloutData(experience, before, hyper, optimiser_of(hyper), state)
+        learner, loss_metrics = learn(config, nets, rule, buffer, key, data)
         return learner, loss_metrics | {"schedule/learning_rate": Mean.of(hyper.learning_rate)}
 
     return algorithm_from(

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore.algos.common import RolloutData
 from elsinore.algos.off_policy_learner import (
     Loss,
     LossMetrics,
@@ -18,7 +18,6 @@ from elsinore.algos.off_policy_learner import (
 from elsinore.algos.optimise import Learner, gradient_step
 from elsinore.algos.replay import (
     annealed_beta,
-    buffer_for,
     follow,
     gradient_steps,
     learning_is_due,
@@ -26,14 +25,13 @@ from elsinore.algos.replay import (
     normalised,
     train_if,
 )
-from elsinore.experience.normalisation import Normalisers
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
 from elsinore.jaxtools.prng import for_use, for_uses
 from elsinore.nets.continuous_q import with_dropout
 from elsinore.ops.advantages import bellman
 from elsinore.ops.losses import td_error_loss
 from elsinore.ops.return_distributions import midpoints, quantile_huber
-from elsinore.types import Mean, TrainState, Transition, means
+from elsinore.types import Mean, means
 
 Step = tuple[OffPolicyLearner, dict[str, Mean]]  # the learner after a step, and its metrics
 
@@ -45,43 +43,28 @@ class Learning(NamedTuple):
     nets: Any
     rule: OffPolicyRule
     buffer: ReplayBuffer
-    stats: Normalisers  # before the rollout
-    hyper: Any
+    data: RolloutData
     beta: Float[Array, ""]
-    optimiser: optax.GradientTransformation
 
 
 def learn(
     config: Any,
     nets: Any,
     rule: OffPolicyRule,
+    buffer: ReplayBuffer,
     key: Key[Array, ""],
-    experience: Transition,
-    before: TrainState,
-    after: TrainState,
-    hyper: Any,
-    optimiser: optax.GradientTransformation,
+    data: RolloutData,
 ) -> Step:
-    """Store a rollout, [time, env, ...], which ended with the state `after`; once the buffer holds
-    enough, take `gradient_steps`."""
-    buffer = buffer_for(config)
-    learner = before.learner._replace(buffer=buffer.add(before.learner.buffer, experience))
-    now = Learning(
-        config=config,
-        nets=nets,
-        rule=rule,
-        buffer=buffer,
-        stats=before.stats,
-        hyper=hyper,
-        beta=annealed_beta(before.update, hyper),
-        optimiser=optimiser,
-    )
+    """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
+    before = data.before
+    learner = before.learner._replace(buffer=buffer.add(before.learner.buffer, data.experience))
+    now = Learning(config, nets, rule, buffer, data, annealed_beta(before.update, data.hyper))
     turns = actors_turns(before.update, config.gradient_steps, rule.delay)
 
     def one(learner: OffPolicyLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:
         return train_step(now, learner, *inputs)
 
-    due = learning_is_due(config, buffer, learner.buffer, after)
+    due = learning_is_due(config, buffer, learner.buffer, data.after)
     keys = jax.random.split(key, config.gradient_steps)
     return gradient_steps(buffer, due, one, learner, (keys, turns))
 
@@ -97,17 +80,17 @@ def train_step(
     now: Learning, learner: OffPolicyLearner, key: Key[Array, ""], actors_turn: Bool[Array, ""]
 ) -> Step:
     """One gradient step of the critics, and in the actor's turn one of the actor."""
-    config, buffer = now.config, now.buffer
+    config, buffer, hyper = now.config, now.buffer, now.data.hyper
     sample_key, noise_key = for_uses(key, "sample", "noise")
     batch, indices, weight = buffer.sample(
-        learner.buffer, sample_key, config.batch_size, now.hyper.gamma, now.beta
+        learner.buffer, sample_key, config.batch_size, hyper.gamma, now.beta
     )
-    batch = normalised(now.stats, batch)
+    batch = normalised(now.data.before.stats, batch)
     noise = now.nets.noise(noise_key, (2, config.batch_size))
     drops = jax.random.split(for_use(key, "dropout"), 3) if config.critic_dropout else [None] * 3
     learner, td_error, metrics = critics_step(now, learner, batch, weight, noise[0], *drops[:2])
     error = jnp.mean(jnp.abs(td_error), axis=0)
-    kept = buffer.reprioritise(learner.buffer, indices, error, now.hyper.priority_alpha)
+    kept = buffer.reprioritise(learner.buffer, indices, error, hyper.priority_alpha)
 
     def actors(learner: OffPolicyLearner) -> Step:
         return actor_step(now, learner, batch.obs, noise[1], drops[2])
@@ -133,12 +116,14 @@ def critics_step(
     drop_target: Key[Array, ""] | None,
     drop: Key[Array, ""] | None,
 ) -> tuple[OffPolicyLearner, Values, LossMetrics]:
-    """One step of the critics towards the target, with the TD errors before it."""
+    """One step of the critics towards the target, with the TD errors before it; of quantiles, with
+    the loss of each row."""
+    hyper = now.data.hyper
     older = learner.target_params._replace(
         critics=dropping(learner.target_params.critics, drop_target)
     )
     next_value = now.rule.next_value(
-        learner._replace(target_params=older), batch.next_obs, noise, now.hyper
+        learner._replace(target_params=older), batch.next_obs, noise, hyper
     )
     target = jax.lax.stop_gradient(bellman(batch.reward, batch.discount, next_value))
 
@@ -159,7 +144,7 @@ def critics_step(
 
     begun = Learner(learner.params.critics, learner.opt_state.critics)
     critics, (td_error, metrics), norm = gradient_step(
-        loss, now.optimiser, begun, batch, now.hyper.learning_rate
+        loss, now.data.optimiser, begun, batch, hyper.learning_rate
     )
     learner = learner._replace(
         params=learner.params._replace(critics=critics.params),
@@ -177,20 +162,21 @@ def actor_step(
     drop: Key[Array, ""] | None,
 ) -> Step:
     """One step of the actor, and of the target networks."""
+    hyper, optimiser = now.data.hyper, now.data.optimiser
     critics = learner._replace(
         params=learner.params._replace(critics=dropping(learner.params.critics, drop))
     )
 
     def loss(actor: PyTree, obs: PyTree) -> Loss:
-        return now.rule.actor_loss(actor, critics, obs, noise, now.hyper)
+        return now.rule.actor_loss(actor, critics, obs, noise, hyper)
 
     begun = Learner(learner.params.actor, learner.opt_state.actor)
-    actor, metrics, _ = gradient_step(loss, now.optimiser, begun, obs, now.hyper.learning_rate)
+    actor, metrics, _ = gradient_step(loss, optimiser, begun, obs, hyper.learning_rate)
     after = learner._replace(
         params=learner.params._replace(actor=actor.params),
         opt_state=learner.opt_state._replace(actor=actor.opt_state),
     )
-    after = now.rule.after_actor(after, metrics, now.hyper, now.optimiser)
+    after = now.rule.after_actor(after, metrics, hyper, optimiser)
     online = now.rule.followed(after.params)
-    target_params = follow(online, after.target_params, now.hyper.tau)
+    target_params = follow(online, after.target_params, hyper.tau)
     return after._replace(target_params=target_params), means(metrics)

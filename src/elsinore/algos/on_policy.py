@@ -1,7 +1,6 @@
 """The frame of PPO and A2C: a rollout of the current policy, its advantages, then learning."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,20 +16,17 @@ from elsinore.algos.common import (
     algorithm_from,
     observation_of,
 )
-from elsinore.algos.on_policy_batch import OnPolicyBatch, View, apply, in_units, with_advantages
+from elsinore.algos.on_policy_batch import OnPolicyBatch, evaluate_batch, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
 from elsinore.config_records import inherited, settings
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
-from elsinore.experience.normalisation import (
-    standardise_over_shards,
-)
+from elsinore.experience.normalisation import standardise_over_shards
 from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
 from elsinore.nets.distributions import Distribution
-from elsinore.nets.heads import CONTINUOUS_KINDS, Head, head_for
-from elsinore.nets.network import Network
+from elsinore.nets.heads import CONTINUOUS_KINDS, head_for
 from elsinore.nets.popart import per_unit, rescaled, with_popart
 from elsinore.ops.advantages import explained_variance
 from elsinore.ops.schedules import anneal
@@ -47,7 +43,7 @@ from elsinore.types import (
 
 @settings
 class OnPolicyConfig(LearningConfig):
-    """Settings of the algorithms that learn from each rollout once."""
+    """Settings of the algorithms that learn from a rollout and then drop it."""
 
     learning_rate_final: float | None = inherited()
     gamma: float = inherited()
@@ -105,99 +101,6 @@ def actor_critic_loss(
     }
 
 
-@dataclass(frozen=True, eq=False)
-class _OnPolicyUpdate:
-    """The functions of an update, and what they are made from."""
-
-    config: Any
-    net: Network
-    head: Head
-    view: View
-    loss: Callable[..., LossAndMetrics]
-    make_optimiser: Callable[[Any], optax.GradientTransformation]
-    annealed: tuple[str, ...]
-    standardise: bool
-    minimise: Callable[..., tuple[Learner, dict[str, Mean]]]
-    vtrace_passes: int
-
-    def init_learner(self, hyper: Any, params: PyTree, actor: Actor) -> Learner:
-        return init_learner(params, self.make_optimiser(hyper.max_grad_norm))
-
-    def prepare(self, state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
-        """The annealed hyperparameters, and the noise of a rollout's actions."""
-        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *self.annealed)
-        size = (self.config.rollout_length, self.config.num_envs)
-        return hyper, shards.per_shard(lambda key: self.head.noise(key, size))(key)
-
-    def decide(
-        self, state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree
-    ) -> Decision:
-        params, stats = state.learner.params, state.stats
-        return decide(self.net, self.head, params, stats, noise, carry, obs, self.view)
-
-    def learn(
-        self,
-        key: Key[Array, ""],
-        before: TrainState,
-        state: TrainState,
-        experience: Transition,
-        hyper: Any,
-    ) -> tuple[Learner, dict[str, Mean]]:
-        """Learn from a rollout, which began with the state `before`, once or `vtrace_passes`
-        times."""
-        once = partial(self.learn_once, before, experience, hyper)
-        if self.vtrace_passes:
-            keys = jax.random.split(key, self.vtrace_passes)
-            is_first = jnp.arange(self.vtrace_passes) == 0
-            learner, metrics = jax.lax.scan(once, state.learner, (keys, is_first))
-            metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
-        else:
-            learner, metrics = once(state.learner, (key, jnp.bool_(True)))
-        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in self.annealed}
-        return learner, metrics | schedules
-
-    def learn_once(
-        self,
-        before: TrainState,
-        experience: Transition,
-        hyper: Any,
-        learner: Learner,
-        inputs: tuple[Key[Array, ""], Bool[Array, ""]],
-    ) -> tuple[Learner, dict[str, Mean]]:
-        """One learning phase, with the advantages of the parameters so far; `inputs` are its key,
-        and whether it is the rollout's first."""
-        (key, is_first), params = inputs, learner.params
-        vtrace_head = self.head if self.vtrace_passes else None
-
-        def with_quality(carry: PyTree, experience: Transition) -> tuple[OnPolicyBatch, Array]:
-            batch = with_advantages(
-                self.net, params, before.stats, carry, experience, hyper, vtrace_head, self.view
-            )
-            return batch, explained_variance(batch.value, batch.target)
-
-        batch, quality = shards.per_shard(with_quality)(before.actor.carry, experience)
-        if self.config.popart:
-            step = jnp.where(is_first, self.config.popart_step, 0.0)
-            params = rescaled(params, batch.target, step)
-            batch = in_units(per_unit(params), batch)
-        if self.standardise:
-            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
-        learner, metrics = self.minimise(
-            key,
-            learner._replace(params=params),
-            batch,
-            hyper,
-            partial(self.loss_of, hyper),
-            self.make_optimiser(hyper.max_grad_norm),
-        )
-        return learner, {"value/explained_variance": Mean.of(quality)} | metrics
-
-    def loss_of(self, hyper: Any, params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
-        policy, value = apply(self.net, self.head, params, batch)
-        value = value * per_unit(params) if self.config.popart else value
-        return self.loss(policy, value, batch, hyper)
-
-
 def on_policy(
     config: Any,
     env: Any,
@@ -209,15 +112,15 @@ def on_policy(
     make_optimiser: Callable[[Any], optax.GradientTransformation],
     annealed: tuple[str, ...],
     standardise: bool = False,
-    learn: Callable[..., tuple[Learner, dict[str, Mean]]] = one_gradient_step,
+    minimise: Callable[..., tuple[Learner, dict[str, Mean]]] = one_gradient_step,
     vtrace_passes: int = 0,
 ) -> Algorithm:
-    """An algorithm that learns from each rollout once, made of what is its own:
+    """An algorithm that learns from a rollout and then drops it, made of what is its own:
 
     `loss(distribution, value, batch, hyper) -> (scalar, metrics)`; `make_optimiser(max_grad_norm)`;
     the hyperparameters `annealed`, which move linearly to their `_final` values; `standardise`,
-    whether advantages are standardised over the whole rollout; `learn(key, learner, batch, hyper,
-    loss_fn, optimiser) -> (learner, metrics)`, which minimises `loss_fn(params, batch)`. With
+    whether advantages are standardised over the whole rollout; `minimise(key, learner, batch,
+    hyper, loss_fn, optimiser) -> (learner, metrics)` minimises `loss_fn(params, batch)`. With
     `vtrace_passes` it learns so many times from a rollout, each time with advantages by V-trace.
     `config` is an `OnPolicyConfig`, or has the fields that are read.
 
@@ -227,33 +130,90 @@ def on_policy(
     """
     kind, space = config.action_distribution, env.action_space(env_params)
     head = head_for(space, kind, config.network.features, config.noise_period)
-    one, centralised = observation_of(env, env_params), has_joint_critic(env)
-    net = actor_critic_network(config.network, head, one, network, joint=centralised)
+    example_obs, centralised = observation_of(env, env_params), has_joint_critic(env)
+    net = actor_critic_network(config.network, head, example_obs, network, joint=centralised)
     if centralised:
-        net = decentralised(net, example_of(env, one))
+        net = decentralised(net, example_of(env, example_obs))
     if config.popart:
         net = with_popart(net)
-    own = _OnPolicyUpdate(
-        config=config,
-        net=net,
-        head=head,
-        view=critic_view(env, one),
-        loss=loss,
-        make_optimiser=make_optimiser,
-        annealed=annealed,
-        standardise=standardise,
-        minimise=learn,
-        vtrace_passes=vtrace_passes,
-    )
+    view = critic_view(env, example_obs)
+
+    def begin(hyper: Any, params: PyTree, actor: Actor) -> Learner:
+        return init_learner(params, make_optimiser(hyper.max_grad_norm))
+
+    def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
+        """The annealed hyperparameters, and the noise of a rollout's actions."""
+        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *annealed)
+        size = (config.rollout_length, config.num_envs)
+        return hyper, shards.per_shard(lambda key: head.noise(key, size))(key)
+
+    def act(state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree) -> Decision:
+        return decide(net, head, state.learner.params, state.stats, noise, carry, obs, view)
+
+    def learn(
+        key: Key[Array, ""],
+        before: TrainState,
+        state: TrainState,
+        experience: Transition,
+        hyper: Any,
+    ) -> tuple[Learner, dict[str, Mean]]:
+        """Learn from a rollout once or `vtrace_passes` times."""
+        once = partial(learn_once, before, experience, hyper)
+        if vtrace_passes:
+            keys = jax.random.split(key, vtrace_passes)
+            is_first = jnp.arange(vtrace_passes) == 0
+            learner, metrics = jax.lax.scan(once, state.learner, (keys, is_first))
+            metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+        else:
+            learner, metrics = once(state.learner, (key, jnp.bool_(True)))
+        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
+        return learner, metrics | schedules
+
+    def learn_once(
+        before: TrainState,
+        experience: Transition,
+        hyper: Any,
+        learner: Learner,
+        inputs: tuple[Key[Array, ""], Bool[Array, ""]],
+    ) -> tuple[Learner, dict[str, Mean]]:
+        """One learning phase, with the advantages of the parameters so far; `inputs` are its key,
+        and whether it is the rollout's first."""
+        (key, is_first), params = inputs, learner.params
+        vtrace_head = head if vtrace_passes else None
+
+        def with_quality(carry: PyTree, experience: Transition) -> tuple[OnPolicyBatch, Array]:
+            batch = with_advantages(
+                net, params, before.stats, carry, experience, hyper, vtrace_head, view
+            )
+            return batch, explained_variance(batch.value, batch.target)
+
+        batch, quality = shards.per_shard(with_quality)(before.actor.carry, experience)
+        if config.popart:
+            step = jnp.where(is_first, config.popart_step, 0.0)
+            params = rescaled(params, batch.target, step)
+            batch = in_units(per_unit(params), batch)
+        if standardise:
+            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
+
+        def loss_of(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
+            policy, value = evaluate_batch(net, head, params, batch)
+            value = value * per_unit(params) if config.popart else value
+            return loss(policy, value, batch, hyper)
+
+        optimiser = make_optimiser(hyper.max_grad_norm)
+        learner = learner._replace(params=params)
+        learner, metrics = minimise(key, learner, batch, hyper, loss_of, optimiser)
+        return learner, {"value/explained_variance": Mean.of(quality)} | metrics
+
     return algorithm_from(
         config,
         env,
         net,
         num_updates,
         uses=("act", "rollout", "minibatches"),
-        init_learner=own.init_learner,
-        prepare=own.prepare,
-        decide=own.decide,
-        learn=own.learn,
+        init_learner=begin,
+        prepare=prepare,
+        decide=act,
+        learn=learn,
         policy=actor_critic_policy(net, head, valued=not centralised),
     )

@@ -81,7 +81,7 @@ def bootstrap_values(
     return net.step(params, carries, final_obs)[2].reshape(shape)
 
 
-def apply(
+def evaluate_batch(
     net: Network, head: Head, params: PyTree, batch: OnPolicyBatch
 ) -> tuple[Distribution, Float[Array, "*batch"]]:
     """Action distribution and value of every step of a batch, with these parameters."""

@@ -150,7 +150,7 @@ def ppo(
     """
     vtrace = config.advantage == "vtrace"
 
-    def learn(
+    def minimise(
         key: Key[Array, ""],
         learner: Learner,
         batch: OnPolicyBatch,
@@ -190,7 +190,7 @@ def ppo(
         make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),
         standardise=config.normalize_advantage == "batch",
-        learn=learn,
+        minimise=minimise,
         vtrace_passes=config.num_epochs if vtrace else 0,
     )
     validation.whole_envs(config, algo.policy.recurrent)  # a custom network may be recurrent too

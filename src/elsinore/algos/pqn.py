@@ -12,11 +12,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.algos.common import RolloutData
 from elsinore.algos.optimise import Learner, LossAndMetrics, minibatch_epochs
 from elsinore.algos.sequences import Sequences, rollout_sequences
 from elsinore.algos.value_based import (
     ActionValues,
-    RolloutData,
     ValueBasedConfig,
     action_values,
     value_based,

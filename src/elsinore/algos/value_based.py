@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.algos.common import (
     LearningConfig,
+    RolloutData,
     algorithm_from,
     observation_of,
 )
@@ -63,16 +64,6 @@ class ValueBasedConfig(LearningConfig):
         validation.in_unit_interval(self, "epsilon", "epsilon_final")
         validation.positive(self, "optimiser_eps", "epsilon_fraction")
         validation.one_of(self, "optimiser", *OPTIMISERS)
-
-
-class RolloutData(NamedTuple):
-    """One rollout, and what learning from it needs."""
-
-    experience: Transition  # [time, env, ...]
-    before: TrainState  # of before the rollout
-    hyper: Any
-    optimiser: optax.GradientTransformation
-    after: TrainState  # of after the rollout, before learning
 
 
 class ActionValues(NamedTuple):
@@ -226,13 +217,7 @@ def value_based(
         context: tuple,
     ) -> tuple[Any, dict[str, Mean]]:
         hyper, explore = context
-        data = RolloutData(
-            experience=experience,
-            before=before,
-            hyper=hyper,
-            optimiser=optimiser_of(hyper),
-            after=state,
-        )
+        data = RolloutData(experience, before, hyper, optimiser_of(hyper), state)
         learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}
