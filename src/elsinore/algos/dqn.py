@@ -23,11 +23,11 @@ from elsinore.algos.replay import (
     annealed_beta,
     buffer_for,
     check_buffer,
-    follow,
     gradient_steps,
     learning_is_due,
     mean_error,
     normalised,
+    soft_update,
     transition_like,
     updates_per,
 )
@@ -341,7 +341,7 @@ class DQNEquations:
         """The target network moved by `tau` towards the online one, every `target_period`."""
 
         def moved() -> PyTree:
-            return follow(learner.params, learner.target_params, hyper.tau)
+            return soft_update(learner.params, learner.target_params, hyper.tau)
 
         period = updates_per(self.config.target_period, self.config)
         target_params = jax.lax.cond(update % period == 0, moved, lambda: learner.target_params)

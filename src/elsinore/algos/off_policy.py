@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.common import LearningConfig, RolloutData, algorithm_from
-from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, OffPolicyRule
+from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, followed_by_targets
 from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
@@ -84,11 +84,10 @@ class OffPolicyConfig(LearningConfig):
             )
 
 
-def off_policy(
-    config: Any, env: Any, num_updates: int, nets: Any, rule: OffPolicyRule
-) -> Algorithm:
+def off_policy(config: Any, env: Any, num_updates: int, nets: Any, rule: Any) -> Algorithm:
     """An algorithm of action values and an actor, made of its networks (`Networks`, or what has its
-    functions) and equations; `config` is an `OffPolicyConfig`."""
+    functions) and equations (`OffPolicyRule`, or what has its functions); `config` is an
+    `OffPolicyConfig`."""
 
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
@@ -100,7 +99,7 @@ def off_policy(
         return OffPolicyLearner(
             params=params,
             opt_state=ActorCritics(*(init_learner(x, adam).opt_state for x in params)),
-            target_params=rule.followed(params),
+            target_params=followed_by_targets(rule, params),
             buffer=buffer.init(like),
             temperature=rule.init_temperature(hyper, adam),
         )
@@ -146,12 +145,12 @@ def off_policy(
         prepare=prepare,
         decide=decide,
         learn=learn_rollout,
-        policy=continuous_policy(config, nets, rule),
+        policy=actor_policy(config, nets, rule),
     )
 
 
-def continuous_policy(config: Any, nets: Any, rule: OffPolicyRule) -> PolicyFunctions:
-    """The policy of an actor, greedy or as it explores in training; also that of n actions."""
+def actor_policy(config: Any, nets: Any, rule: Any) -> PolicyFunctions:
+    """The policy of an actor, greedy or as it explores in training."""
 
     def batched(policy_state: PolicyState, obs: PyTree) -> PyTree:
         """One observation, normalised, as a batch of one."""

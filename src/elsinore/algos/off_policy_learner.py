@@ -17,7 +17,7 @@ from elsinore.nets.reparameterised import Actions, ActorHead
 from elsinore.ops.continuous_q import scaled_action
 from elsinore.ops.schedules import Scalar
 
-Values = Float[Array, "critic batch ..."]
+CriticValues = Float[Array, "critic batch ..."]
 LossMetrics = dict[str, Float[Array, ""]]
 Loss = tuple[Float[Array, ""], LossMetrics]  # a loss and its metrics
 Value = Float[Array, "batch"]
@@ -44,7 +44,7 @@ class Networks(NamedTuple):
     """Actor and critics for one env, as functions of normalised observations [batch, ...]."""
 
     net: Network  # the actor's; its `init` makes `ActorCritics`
-    q: Callable[[PyTree, PyTree, Actions], Values]  # Q(s, a) of (critics, obs, action)
+    q: Callable[[PyTree, PyTree, Actions], CriticValues]  # Q(s, a) of (critics, obs, action)
     head: ActorHead
     low: Any  # bounds of the env's actions, [action]
     high: Any
@@ -89,7 +89,7 @@ class OffPolicyRule(NamedTuple):
     """The equations of an algorithm. Continuous actions are in [-1, 1], observations normalised,
     [batch, ...], and `noise` is that of the actor's head, [batch, ...].
 
-    `explore(actor, obs, noise, numbers) -> action`, `numbers` being the traced ones or the config;
+    `explore(actor, obs, noise, hyper) -> action`; a policy alone has its config for `hyper`.
     `best(actor, obs) -> action`, the greedy one. `next_value(learner, obs, noise, hyper) ->
     [batch]`, or quantiles [batch, quantile], bootstraps. `actor_loss(actor, learner, obs, noise,
     hyper) -> (loss, metrics)`.
@@ -105,9 +105,10 @@ class OffPolicyRule(NamedTuple):
     delay: int = 1  # steps of the critics for each of the actor and of the target networks
     target_actor: bool = False  # targets are computed with an older actor, too
 
-    def followed(self, params: ActorCritics) -> ActorCritics:
-        """The parameters that target networks follow."""
-        return params if self.target_actor else params._replace(actor=())
+
+def followed_by_targets(rule: Any, params: ActorCritics) -> ActorCritics:
+    """The parameters that target networks follow."""
+    return params if rule.target_actor else params._replace(actor=())
 
 
 def actor_critics(

@@ -9,20 +9,20 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.algos.common import RolloutData
 from elsinore.algos.off_policy_learner import (
+    CriticValues,
     Loss,
     LossMetrics,
     OffPolicyLearner,
-    OffPolicyRule,
-    Values,
+    followed_by_targets,
 )
 from elsinore.algos.optimise import Learner, gradient_step
 from elsinore.algos.replay import (
     annealed_beta,
-    follow,
     gradient_steps,
     learning_is_due,
     mean_error,
     normalised,
+    soft_update,
     train_if,
 )
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
@@ -41,7 +41,7 @@ class Learning(NamedTuple):
 
     config: Any
     nets: Any
-    rule: OffPolicyRule
+    rule: Any
     buffer: ReplayBuffer
     data: RolloutData
     beta: Float[Array, ""]
@@ -50,7 +50,7 @@ class Learning(NamedTuple):
 def learn(
     config: Any,
     nets: Any,
-    rule: OffPolicyRule,
+    rule: Any,
     buffer: ReplayBuffer,
     key: Key[Array, ""],
     data: RolloutData,
@@ -115,7 +115,7 @@ def critics_step(
     noise: Array,
     drop_target: Key[Array, ""] | None,
     drop: Key[Array, ""] | None,
-) -> tuple[OffPolicyLearner, Values, LossMetrics]:
+) -> tuple[OffPolicyLearner, CriticValues, LossMetrics]:
     """One step of the critics towards the target, with the TD errors before it; of quantiles, with
     the loss of each row."""
     hyper = now.data.hyper
@@ -129,7 +129,7 @@ def critics_step(
 
     def loss(
         critics: PyTree, batch: ReplayBatch
-    ) -> tuple[Float[Array, ""], tuple[Values, LossMetrics]]:
+    ) -> tuple[Float[Array, ""], tuple[CriticValues, LossMetrics]]:
         q = now.nets.q(dropping(critics, drop), batch.obs, batch.action)
         # of all critics together: a mean over the batch, and a sum over the critics
         if q.ndim == 2:
@@ -177,6 +177,6 @@ def actor_step(
         opt_state=learner.opt_state._replace(actor=actor.opt_state),
     )
     after = now.rule.after_actor(after, metrics, hyper, optimiser)
-    online = now.rule.followed(after.params)
-    target_params = follow(online, after.target_params, hyper.tau)
+    online = followed_by_targets(now.rule, after.params)
+    target_params = soft_update(online, after.target_params, hyper.tau)
     return after._replace(target_params=target_params), means(metrics)

@@ -185,7 +185,7 @@ def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
     return shards.per_shard(beta)(update, hyper.priority_beta, hyper.num_updates)
 
 
-def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
+def soft_update(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
     """Target parameters moved by `tau` towards the online ones, (1 - tau) target + tau online.
 
     Source: Lillicrap 2016, arXiv:1509.02971 algorithm 1; a copy where `tau` is 1, as in DQN.

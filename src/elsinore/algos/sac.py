@@ -19,7 +19,6 @@ from elsinore.algos.off_policy_learner import (
     Loss,
     LossMetrics,
     OffPolicyLearner,
-    OffPolicyRule,
     Value,
     actor_critics,
 )
@@ -107,27 +106,18 @@ class SACConfig(TemperatureConfig):
 
 @dataclass(frozen=True, eq=False)
 class SACEquations:
-    """The functions of SAC, and what they are made from."""
+    """The functions of SAC, an `OffPolicyRule`, and what they are made from."""
 
+    delay = 1
+    target_actor = False
     config: Any
     nets: Any
-
-    def rule(self) -> OffPolicyRule:
-        """These equations as `off_policy` takes them."""
-        return OffPolicyRule(
-            explore=self.explore,
-            best=self.best,
-            next_value=self.next_value,
-            actor_loss=self.actor_loss,
-            init_temperature=self.init_temperature,
-            after_actor=self.tune,
-        )
 
     def policy(self, actor: PyTree, obs: PyTree) -> Any:
         """pi(.|s), the distribution of actions, for observations [batch, ...]."""
         return self.nets.policy(actor, obs)
 
-    def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Chosen:
+    def explore(self, actor: PyTree, obs: PyTree, noise: Noise, hyper: Any) -> Chosen:
         """Actions drawn from the policy by its head's `noise`: [batch, action], or [batch] of n
         actions."""
         return self.policy(actor, obs).sample(noise)
@@ -181,7 +171,7 @@ class SACEquations:
         """Target of the policy's entropy, in nats: the setting times the action dimensions."""
         return self.nets.num_actions * hyper.target_entropy
 
-    def tune(
+    def after_actor(
         self,
         learner: OffPolicyLearner,
         metrics: LossMetrics,
@@ -222,4 +212,4 @@ def sac(
         return squashed_head(size, config.network.initial_log_std)
 
     nets = actor_critics(config, env, env_params, network, make_head, config.quantiles)
-    return off_policy(config, env, num_updates, nets, equations(config, nets).rule())
+    return off_policy(config, env, num_updates, nets, equations(config, nets))

@@ -151,4 +151,4 @@ def sac_discrete(
         dropout=config.critic_dropout,
     )
     nets = ChoiceNetworks(with_critics(actor, critics, ()), critics, num_actions)
-    return off_policy(config, env, num_updates, nets, DiscreteEquations(config, nets).rule())
+    return off_policy(config, env, num_updates, nets, DiscreteEquations(config, nets))

@@ -54,8 +54,8 @@ def td3(
     nets = actor_critics(config, env, env_params, network, deterministic_head)
     best = nets.policy
 
-    def explore(actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
-        return explored_action(best(actor, obs), noise, numbers.exploration_noise)
+    def explore(actor: PyTree, obs: PyTree, noise: Actions, hyper: Any) -> Actions:
+        return explored_action(best(actor, obs), noise, hyper.exploration_noise)
 
     def next_value(learner: OffPolicyLearner, obs: PyTree, noise: Actions, hyper: Any) -> Value:
         """The least value of the target critics near the target actor's action."""
