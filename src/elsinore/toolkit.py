@@ -5,7 +5,7 @@ An algorithm is a function `(config, env, env_params, num_updates, network=None)
 plug-in names its environments in an `EnvFamily`. `iqm` and `ci95` are the statistics over seeds.
 """
 
-from elsinore.algos.common import collect, init_state, observation_of
+from elsinore.algos.common import init_state, learning_rewards, observation_of
 from elsinore.algos.dqn import DQNConfig, DQNEquations, dqn
 from elsinore.algos.off_policy import OffPolicyConfig, off_policy
 from elsinore.algos.off_policy_learner import OffPolicyRule, actor_critics
@@ -103,7 +103,6 @@ __all__ = [
     "best_value",
     "chosen_value",
     "ci95",
-    "collect",
     "compile_unit",
     "dqn",
     "for_update",
@@ -118,6 +117,7 @@ __all__ = [
     "init_state",
     "iqm",
     "lambda_returns",
+    "learning_rewards",
     "least_value",
     "merge_time_and_env",
     "minibatch_epochs",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from elsinore.algos.actor_critic_policy import decide
-from elsinore.algos.common import collect, observation_of
+from elsinore.algos.common import learning_rewards, observation_of
 from elsinore.algos.on_policy_batch import evaluate_batch, with_advantages
 from elsinore.algos.sequences import (
     Remembered,
@@ -22,6 +22,7 @@ from elsinore.algos.sequences import (
     sequence_error,
 )
 from elsinore.experience.normalisation import Normalisers
+from elsinore.experience.rollout import rollout
 from elsinore.jaxtools.prng import for_update, for_uses
 from elsinore.nets.build import actor_critic_network, q_network
 from elsinore.nets.config import NetworkConfig
@@ -117,9 +118,10 @@ def collected(custom=None, **config):
         act_key, rollout_key = for_uses(for_update(KEY, state.update), "act", "rollout")
         policy = partial(decide, net, head, state.learner.params, state.stats)
         noise = head.noise(act_key, (config.rollout_length, config.num_envs))
-        after, experience, _ = collect(
-            config, env, state, policy, rollout_key, noise, net.initial_carry
+        actor, experience, _ = rollout(
+            env, state.env_params, policy, state.actor, rollout_key, noise, net.initial_carry
         )
+        after, experience, _ = learning_rewards(config, state, actor, experience)
         before = (state.learner.params, state.stats, state.actor.carry)
         return with_advantages(net, *before, experience, state.hyper, None, lambda obs: obs), after
 

@@ -116,32 +116,14 @@ def init_state(
     )
 
 
-def collect(
-    config: Any,
-    env: Any,
-    state: TrainState,
-    policy: Callable[..., Decision],
-    key: Key[Array, ""],
-    noise: PyTree,
-    initial_carry: PyTree = (),
-) -> tuple[TrainState, Transition, dict[str, Mean]]:
-    """One rollout, [time, env, ...], with the rewards that learning uses; arguments as `rollout`.
-
-    The metrics hold raw returns. The returned state has the actor, normalisers and RND state after
-    the rollout; its observations are to be normalised by those before it.
-    """
-    actor, experience, metrics = rollout(
-        env, state.env_params, policy, state.actor, key, noise, initial_carry
-    )
-    state, experience, rnd_metrics = learning_rewards(config, state, actor, experience)
-    return state, experience, metrics | rnd_metrics
-
-
 def learning_rewards(
     config: Any, state: TrainState, actor: Actor, experience: Transition
 ) -> tuple[TrainState, Transition, dict[str, Mean]]:
-    """The state after a rollout that ended with `actor`, and its experience, [time, env, ...], with
-    the rewards that learning uses: scaled, with the RND bonus."""
+    """The state after a rollout that ended with `actor`; its experience, [time, env, ...], with the
+    rewards that learning uses, scaled and with the RND bonus; and the metrics of RND.
+
+    `config` has `rnd`; `state` is that before the rollout, whose `stats` normalise observations.
+    """
     done = experience.terminated | experience.truncated
     stats, reward = scale_rewards(state.stats, experience.reward, done, state.hyper.gamma)
     longest = jnp.max(jnp.asarray(time_limits(state.env_params, jnp.inf)))
