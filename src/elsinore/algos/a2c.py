@@ -1,8 +1,12 @@
-"""Advantage actor-critic, the synchronous form of A3C (Mnih 2016, arXiv:1602.01783), from top to
-bottom.
+"""Advantage actor-critic, the synchronous form of A3C (Mnih 2016, arXiv:1602.01783): its settings
+and loss.
 
-The published form and defaults: short rollouts, n-step returns (`gae_lambda` 1; less is GAE), one
-gradient step an update over the whole rollout, RMSprop as TensorFlow's.
+The published form: short rollouts, n-step returns (`gae_lambda` 1; less is GAE), one gradient step
+an update over the whole rollout, RMSprop as TensorFlow's. Its numbers are Stable-Baselines3's, but
+for `vf_coef` (docs/a2c.md).
+
+The update is in `on_policy.py`: read `prepare`, `act` and `learn_once` there, then
+`with_advantages` in `on_policy_batch.py` and `gradient_step` in `optimise.py`.
 """
 
 from dataclasses import field
