@@ -10,7 +10,7 @@ import pytest
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
-from elsinore.nets.popart import per_unit, rescaled, with_popart
+from elsinore.nets.popart import TargetMoments, per_unit, rescaled, with_popart
 
 OBS, KEY = jnp.arange(3.0), jax.random.key(0)
 ROWS = jax.random.normal(jax.random.key(1), (16, 3))
@@ -33,6 +33,18 @@ def test_outputs_are_what_they_were_before_rescaling(config):
         np.testing.assert_array_equal(outputs_after, outputs)
         # of numbers near 1,000 in float32
         np.testing.assert_allclose(value_after, value, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [0.0, 0.5])
+def test_targets_that_move_nothing_leave_the_bias_to_the_last_digit(step):
+    """A mean of 100,000, beside which a bias near 1 would lose all digits but two."""
+    params = with_popart(network()).init(KEY, OBS)
+    moments = TargetMoments(*jnp.float32([1e5, 1.0, 1.0]))
+    params["net"]["params"]["value"]["bias"] = jnp.float32([0.123456])
+    targets = jnp.float32([1e5 - 1.0, 1e5 + 1.0])  # of that mean and variance
+    after = rescaled(params | {"targets": moments}, targets, step)
+    assert after["targets"].mean == moments.mean and per_unit(after) == 1.0
+    np.testing.assert_array_equal(after["net"]["params"]["value"]["bias"], jnp.float32([0.123456]))
 
 
 def test_at_first_it_is_the_plain_network():

@@ -75,9 +75,9 @@ def rescaled(params: PyTree, target: Float[Array, "*batch"], step: Scalar) -> Py
     flat = flatten_dict(params["net"])
     layer = _value_layer(params["net"])
     flat[*layer, "kernel"] *= old.deviation / new.deviation
-    flat[*layer, "bias"] = (
-        old.deviation * flat[*layer, "bias"] + old.mean - new.mean
-    ) / new.deviation
+    # the difference of the means first: a bias added to a large mean would lose its last digits
+    shift = old.mean - new.mean
+    flat[*layer, "bias"] = (old.deviation * flat[*layer, "bias"] + shift) / new.deviation
     return {"net": unflatten_dict(flat), "targets": new}
 
 
