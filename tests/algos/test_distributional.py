@@ -194,7 +194,14 @@ def test_the_log_probability_is_clipped():
         ({"noisy_std": -0.1}, "noisy_std=-0.1 must not be negative"),
         ({"munchausen_clip": 0.5}, "munchausen_clip=0.5 must be at most 0"),
         ({"munchausen_temperature": 0.0}, "munchausen_temperature=0.0 must be above 0"),
-        ({"distribution": "c51", "loss": "huber"}, "loss='huber' applies to TD errors only"),
+        *(
+            (
+                {"distribution": name, "loss": "huber"},
+                f"loss='huber' applies to TD errors only, and distribution='{name}' has a loss of"
+                " its own; leave loss out, or use distribution: none.",
+            )
+            for name in ("c51", "qr", "iqn")
+        ),
         ({"munchausen": True, "n_step": 3}, "does not go with n_step=3; use n_step: 1"),
         ({"munchausen": True, "double": True}, "does not go with double=True"),
         ({"munchausen": True, "distribution": "c51"}, "does not go with distribution='c51'"),

@@ -173,10 +173,11 @@ def check_returns(config: Any) -> None:
             f"v_min={config.v_min} and v_max={config.v_max} are too close for atoms={config.atoms}:"
             " float32 cannot hold that many numbers between them; move them apart, or lower atoms."
         )
-    if config.distribution == "c51" and config.loss != "mse":
+    if config.distribution != "none" and config.loss != "mse":
         raise ValueError(
-            f"loss={config.loss!r} applies to TD errors only, and distribution='c51' has none;"
-            " leave it out, or use distribution: none."
+            f"loss={config.loss!r} applies to TD errors only, and"
+            f" distribution={config.distribution!r} has a loss of its own; leave loss out, or use"
+            " distribution: none."
         )
     if not config.munchausen_clip <= 0.0:
         raise ValueError(
