@@ -31,13 +31,7 @@ from elsinore.algos.replay import (
     transition_like,
     updates_per,
 )
-from elsinore.algos.resets import (
-    check_carries,
-    check_resets,
-    check_shortening,
-    n_step_at,
-    with_resets,
-)
+from elsinore.algos.resets import check_memory, check_resets, n_step_at, with_resets
 from elsinore.algos.return_distributions import (
     DISTRIBUTIONS,
     Numbers,
@@ -376,8 +370,7 @@ def dqn(
     returns, noisy_std = return_distribution(config), config.noisy_std if config.noisy else None
     values = action_values(config, env, env_params, network, config.dueling, returns, noisy_std)
     check_sequences(config, values.net.recurrent)
-    for check in (check_carries, check_shortening):  # a custom network may have a memory, too
-        check(config, values.net.recurrent)
+    check_memory(config, values.net.recurrent)  # a custom network may have one, too
     window = config.window if values.net.recurrent else None
     check_buffer(config, window)
     values = values._replace(burn_in=config.burn_in)

@@ -34,42 +34,32 @@ def check_resets(config: Any) -> None:
     validation.counts(config, 1, "n_step_anneal")
     if config.reset_period is not None:
         validation.counts(config, config.steps_per_update, "reset_period")
-    if config.n_step_final is None:
-        return
-    validation.counts(config, 1, "n_step_final")
-    if config.n_step_final > config.n_step:
-        raise ValueError(
-            f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"
-            " falls; lower it, or raise n_step."
-        )
-    check_shortening(config, config.network.memory is not None)
+    if config.n_step_final is not None:
+        validation.counts(config, 1, "n_step_final")
+        if config.n_step_final > config.n_step:
+            raise ValueError(
+                f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"
+                " falls; lower it, or raise n_step."
+            )
+    check_memory(config, config.network.memory is not None)
 
 
-def check_carries(config: Any, recurrent: bool) -> None:
-    """Check that sequences, which begin with a carry of the buffer, do not begin with one of a
-    network before a reset.
+def check_memory(config: Any, recurrent: bool) -> None:
+    """Check that a network with memory is not reset, and that its targets do not shorten.
 
     Raises:
         ValueError: naming the setting, its value and a remedy.
     """
-    if config.reset_period is not None and recurrent:
-        raise ValueError(
-            f"reset_period={config.reset_period} cannot be used with a memory, since the replay"
-            " buffer holds what the network before a reset remembered; set reset_period to null."
-        )
-
-
-def check_shortening(config: Any, recurrent: bool) -> None:
-    """Check that targets which become shorter are not those of sequences.
-
-    Raises:
-        ValueError: naming the setting, its value and a remedy.
-    """
-    if config.n_step_final is not None and recurrent:
-        raise ValueError(
-            f"n_step_final={config.n_step_final} cannot be used with a memory, whose sequences have"
-            " n_step; set n_step_final to null."
-        )
+    reasons = {
+        "reset_period": "since the replay buffer holds what the network before a reset remembered",
+        "n_step_final": "whose sequences have n_step",
+    }
+    for name, why in reasons.items():
+        if recurrent and getattr(config, name) is not None:
+            raise ValueError(
+                f"{name}={getattr(config, name)} cannot be used with a memory, {why}; set {name} to"
+                " null."
+            )
 
 
 def updates_between(config: Any) -> int | None:
