@@ -17,7 +17,7 @@ from elsinore.algos.common import update_keys
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.jaxtools.prng import for_update, for_use
-from elsinore.training.independent_learners import key_of
+from elsinore.training.independent_learners import axes_of, key_of
 from elsinore.types import (
     PER_AGENT,
     Actor,
@@ -203,20 +203,8 @@ class _Grouped(NamedTuple):
         self, i: int, state: TrainState, function: Callable, num_inputs: int = 0
     ) -> Callable:
         """`function(parts, state, *inputs)` for each agent of a group."""
-        each: Any = 0
-        shared: Any = None
-        axes = TrainState(
-            key=each,
-            update=shared,
-            learner=each,
-            actor=each,
-            stats=each,
-            hyper=each,
-            env_params=self.env.axes(state.env_params),
-            rnd=each,
-        )
         one = partial(function, self.groups[i].parts)
-        return jax.vmap(one, in_axes=(axes, *(0 for _ in range(num_inputs))))
+        return jax.vmap(one, in_axes=(axes_of(self.env, state), *[0] * num_inputs))
 
     def of_group(self, group: AgentGroup, rows: PyTree) -> PyTree:
         """[row, ...] as [agent of the group, env, ...]."""

@@ -52,7 +52,7 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
         return state._replace(key=key, update=jnp.int32(0), actor=actor, env_params=env_params)
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        axes = _axes(env, state)
+        axes = axes_of(env, state)
         over = jax.vmap(algo.update, in_axes=(axes,), out_axes=(axes, 0), axis_name=AGENTS)
         seed_key = state.key
         state, each = over(state._replace(key=keys_of(seed_key, env.agents)))
@@ -71,7 +71,7 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
     )
 
 
-def _axes(env: MultiAgentEnv, state: TrainState) -> Any:
+def axes_of(env: MultiAgentEnv, state: TrainState) -> Any:
     """A train state whose leaves are axes of `jax.vmap`."""
     each: Any = 0
     shared: Any = None
