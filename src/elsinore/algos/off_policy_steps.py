@@ -15,7 +15,7 @@ from elsinore.algos.off_policy_learner import (
     OffPolicyLearner,
     followed_by_targets,
 )
-from elsinore.algos.optimise import Learner, gradient_step
+from elsinore.algos.optimise import Learner, OfRows, gradient_step
 from elsinore.algos.replay import (
     annealed_beta,
     gradient_steps,
@@ -129,7 +129,7 @@ def critics_step(
 
     def loss(
         critics: PyTree, batch: ReplayBatch
-    ) -> tuple[Float[Array, ""], tuple[CriticValues, LossMetrics]]:
+    ) -> tuple[Float[Array, ""], tuple[OfRows, LossMetrics]]:
         q = now.nets.q(dropping(critics, drop), batch.obs, batch.action)
         # of all critics together: a mean over the batch, and a sum over the critics
         if q.ndim == 2:
@@ -140,16 +140,17 @@ def critics_step(
             error = jax.vmap(quantile_huber, in_axes=(0, None, None))(q, fraction, target)
             each = jnp.mean(weight * error) / q.shape[-1]
         total = now.config.num_critics * each
-        return total, (error, {"loss/value": total, "value/q": jnp.mean(q)})
+        return total, (OfRows(error), {"loss/value": total, "value/q": jnp.mean(q)})
 
     begun = Learner(learner.params.critics, learner.opt_state.critics)
-    critics, (td_error, metrics), norm = gradient_step(
+    critics, (of_rows, metrics), norm = gradient_step(
         loss, now.data.optimiser, begun, batch, hyper.learning_rate
     )
     learner = learner._replace(
         params=learner.params._replace(critics=critics.params),
         opt_state=learner.opt_state._replace(critics=critics.opt_state),
     )
+    td_error = of_rows.values
     metrics |= {"loss/td_error": mean_error(td_error), "learner/gradient_norm": norm}
     return learner, td_error, metrics
 
