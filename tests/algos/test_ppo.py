@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from elsinore.algos.optimise import init_learner, minibatch_epochs
 from elsinore.algos.ppo import PPOConfig, ppo
 from elsinore.hyperparameters import numbers_of
 from elsinore.types import TrainState
@@ -145,7 +146,27 @@ def test_an_update_stops_once_the_policy_has_moved_too_far():
     ]:  # nothing has moved before the first; there are 4 epochs of 4
         state, metrics = run(algo.hyper._replace(target_kl=jnp.float32(target_kl)))
         assert metrics["learner/steps_taken"] == (steps, 16)
+        assert metrics["policy/kl"].count == metrics["loss/policy"].count == min(steps + 1, 16)
         assert optax.tree_utils.tree_get(state.learner.opt_state, "count") == steps
+
+
+def test_the_means_of_learning_that_stopped_are_those_up_to_the_stop():
+    """The parameter is 0, 1, 2 and, where it stops, 3; in the 12 minibatches after that, too."""
+    learner, metrics = minibatch_epochs(
+        lambda x, rows: (-x, {"x": x}),
+        optax.identity(),
+        init_learner(jnp.float32(0.0), optax.identity()),
+        jnp.zeros(4),
+        KEY,
+        jnp.float32(1.0),
+        num_epochs=4,
+        num_minibatches=4,
+        stop_fn=lambda metrics: metrics["x"] > 2.5,
+    )
+    assert learner.params == 3.0
+    assert metrics["x"] == (0.0 + 1.0 + 2.0 + 3.0, 4)
+    assert metrics["learner/gradient_norm"] == (4.0, 4)
+    assert metrics["learner/steps_taken"] == (3, 16)
 
 
 @pytest.mark.parametrize(("normalize_advantage", "loss"), [("batch", 0.0), ("none", -1.0)])

@@ -120,9 +120,12 @@ class MetricRow:
     def of(cls, metrics: dict[str, Float[Array, ""]]) -> "MetricRow":
         return cls(jnp.stack(list(metrics.values())), tuple(metrics))
 
-    def means(self) -> dict[str, Mean]:
-        """Means over the leading axis."""
-        totals, count = jnp.sum(self.values, axis=0), jnp.float32(self.values.shape[0])
+    def means(self, counted: Bool[Array, "steps"] | None = None) -> dict[str, Mean]:
+        """Means over the leading axis, of the rows that are `counted`; None: of all."""
+        where = None if counted is None else counted[:, None]
+        totals, count = jnp.sum(self.values, axis=0, where=where), jnp.float32(len(self.values))
+        if counted is not None:
+            count = jnp.sum(counted, dtype=jnp.float32)
         return {name: Mean(totals[i], count) for i, name in enumerate(self.names)}
 
 
@@ -142,7 +145,7 @@ def minibatch_epochs(
     """`num_epochs` passes over the rows of `batch` ([row, ...]) in fresh random minibatches.
 
     The aux of `loss_fn` is a dict of metrics. `stop_fn(metrics)` ends the learning at the first
-    minibatch for which it is true, whose step is not taken. With
+    minibatch for which it is true; its step is not taken, and the means are of those up to it. With
     `minibatch_stats_fn(batch, rows)`, statistics of each minibatch from before the first step,
     [minibatch, ...], the loss is of (minibatch, its statistics).
     """
@@ -157,19 +160,25 @@ def minibatch_epochs(
 
     def minibatch(
         carry: tuple[Learner, Bool[Array, ""]], of_minibatch: tuple[Int[Array, "row"], PyTree]
-    ) -> tuple[tuple[Learner, Bool[Array, ""]], MetricRow]:
+    ) -> tuple[tuple[Learner, Bool[Array, ""]], tuple[MetricRow, Bool[Array, ""] | None]]:
         (learner, stopped), (rows, stats) = carry, of_minibatch
         part = unpack(table[rows])
         part = part if minibatch_stats_fn is None else (part, stats)
         new, metrics, norm = step(learner, part, learning_rate)
         metrics = metrics | {"learner/gradient_norm": norm}
         if stop_fn is None:
-            return (new, stopped), MetricRow.of(metrics)
+            return (new, stopped), (MetricRow.of(metrics), None)
+        counted = ~stopped
         stopped |= stop_fn(metrics)
         kept = jax.tree.map(lambda old, new: jnp.where(stopped, old, new), learner, new)
-        metrics["learner/steps_taken"] = 1.0 - stopped.astype(jnp.float32)  # share before the stop
-        return (kept, stopped), MetricRow.of(metrics)
+        metrics["learner/steps_taken"] = 1.0 - stopped.astype(jnp.float32)
+        return (kept, stopped), (MetricRow.of(metrics), counted)
 
     carry = (Learner(vector, learner.opt_state), jnp.bool_(False))
-    (learner, _), metrics = jax.lax.scan(minibatch, carry, (rows, stats))
-    return learner._replace(params=unravel(learner.params)), metrics.means()
+    (learner, _), (metrics, counted) = jax.lax.scan(minibatch, carry, (rows, stats))
+    learner = learner._replace(params=unravel(learner.params))
+    means = metrics.means(counted)
+    if counted is not None:  # the share of all steps, also of those after the stop
+        of_all = means["learner/steps_taken"]._replace(count=jnp.float32(len(rows)))
+        means["learner/steps_taken"] = of_all
+    return learner, means

@@ -60,7 +60,8 @@ class PPOConfig(OnPolicyConfig):
     # The clip range of the value, in its own units; null is the plain squared error.
     value_clip_eps: float | None = traced(None, absent=math.inf)
     ent_coef: float = traced(0.01)
-    # An update stops once the KL divergence of a minibatch passes 1.5 times this; null: never.
+    # An update (with vtrace an epoch) stops once the KL divergence of a minibatch passes 1.5 times
+    # this; null: never.
     target_kl: float | None = traced(None, absent=math.inf)
     # minibatch | batch | none: the transitions over which advantages are standardised.
     normalize_advantage: str = "minibatch"
@@ -158,8 +159,8 @@ def ppo(
         loss_fn: LossFn,
         optimiser: optax.GradientTransformation,
     ) -> tuple[Learner, dict[str, Mean]]:
-        """Several epochs of minibatches, or one by V-trace, until the KL divergence passes 1.5 x
-        `target_kl`."""
+        """Several epochs of minibatches, until the KL divergence passes 1.5 x `target_kl`; by
+        V-trace one, since the frame asks again for each."""
 
         def too_far(metrics: dict[str, Array]) -> Bool[Array, ""]:
             return metrics["policy/kl"] > 1.5 * hyper.target_kl
