@@ -131,7 +131,7 @@ class PolicyState(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """All that an algorithm needs to continue; saving it saves the training."""
+    """All that an algorithm needs to continue; what a run saves is `RunState`."""
 
     key: Key[Array, ""]  # of the seed, never spent: update u draws from fold_in(key, u)
     update: Int[Array, ""]  # updates done
