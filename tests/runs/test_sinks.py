@@ -443,6 +443,23 @@ def test_a_child_of_a_population_has_the_settings_of_its_member(tracked):
     assert rates == {"seed_4": "0.001", "seed_5": "0.001", "seed_6": "0.0003", "seed_7": "0.0003"}
 
 
+def test_the_settings_of_every_agent_that_are_not_those_of_algo_reach_mlflow(tracked):
+    agents = [{"id": f"a{i}", "gamma": 0.9 + i / 1000} for i in range(12)]
+    agents += [{"id": "same"}, {"id": "cat", "algo": "dqn"}]
+    overrides = {"agents": agents, "sinks.mlflow.tracking_uri": tracked.uri}
+    sinks = sinks_of(tracked.folder, load_experiment(overrides=overrides), tracked.id, STEPS)
+    next(sink for sink in sinks if sink.name == "MLflow").open()
+    params = tracked.runs()["parent"].data.params
+    assert params["agents.each"] == str([agent["id"] for agent in agents])
+    for agent in agents[:12]:
+        own = {name for name in params if name.startswith(f"{agent['id']}/")}
+        assert own == {f"{agent['id']}/algo.gamma"}
+        assert params[own.pop()] == str(agent["gamma"])
+    assert not any(name.startswith("same/") for name in params)
+    assert params["cat/algo.name"] == "dqn" and "cat/algo.buffer_size" in params
+    assert max(map(len, params.values())) < 6000
+
+
 def test_a_number_that_was_logged_from_outside_reaches_mlflow_with_the_next_sync(tracked, store):
     for update in (4, 8):
         store.write(record(update))

@@ -6,6 +6,7 @@
 import contextlib
 import logging
 from pathlib import Path
+from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
@@ -41,13 +42,27 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
     elif on.tensorboard:
         sinks.append(TensorBoardSink(folder.tensorboard, database, steps))
     if on.mlflow.enabled:
-        settings, replicas = dotted(redacted(as_dict(experiment))), facts_of_replicas(experiment)
+        settings, replicas = settings_by_name(experiment), facts_of_replicas(experiment)
         sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, replicas, steps))
     if on.wandb.enabled:
         sinks.append(WandbSink(on.wandb, folder, run_id, redacted(as_dict(experiment))))
     if on.remote.url is not None:  # the last, for it sends what others write
         sinks.append(RemoteSink(on.remote, folder))
     return sinks
+
+
+def settings_by_name(experiment: Experiment) -> dict[str, Any]:
+    """The settings by dotted name, without secrets. Of a list of agents its names, and those
+    settings of each that are not as in `algo`, named like its metrics: `bob/algo.gamma`."""
+    found = dotted(redacted(as_dict(experiment)))
+    agents, of_all = found["agents.each"], dict(found)
+    if agents:
+        found["agents.each"] = [agent["id"] for agent in agents]
+    for agent in agents:
+        for name, value in dotted(agent["algo"], "algo.").items():
+            if name not in of_all or of_all[name] != value:
+                found[f"{agent['id']}/{name}"] = value
+    return found
 
 
 def record_done(database: Path, names: list[str]) -> None:
