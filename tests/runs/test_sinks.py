@@ -457,6 +457,7 @@ def test_the_settings_of_every_agent_that_are_not_those_of_algo_reach_mlflow(tra
         assert params[own.pop()] == str(agent["gamma"])
     assert not any(name.startswith("same/") for name in params)
     assert params["cat/algo.name"] == "dqn" and "cat/algo.buffer_size" in params
+    assert params["algorithms"] == "ppo, dqn" != params["algo.name"]
     assert max(map(len, params.values())) < 6000
 
 

@@ -17,6 +17,7 @@ from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.seed_means import SeedMeans
 from elsinore.runs.sinks.session_end import note_end
+from elsinore.runs.sinks.sync import sinks_of
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
 from elsinore.runs.store.store import Store
 from tests.runs.conftest import STEPS, record, train_tiny
@@ -204,3 +205,11 @@ def test_offline_a_run_leaves_its_numbers_where_they_can_be_sent_from(tmp_path, 
     for name in (b"eval/return", b"seed_1/loss/value", b"env_steps", b"castle"):
         assert name in text, name
     assert "Weights & Biases failed" not in (run.path / "logs" / "train.log").read_text()
+
+
+def test_it_gets_the_algorithms_of_all_agents(tmp_path):
+    agents = [{"id": "ann"}, {"id": "cat", "algo": "dqn"}]
+    experiment = load_experiment(overrides={"agents": agents, "sinks.wandb.enabled": True})
+    *_, last = sinks_of(RunDir(tmp_path), experiment, "abc", STEPS)
+    assert last._facts["algorithms"] == "ppo, dqn"
+    assert last._facts["algo"]["name"] == "ppo"

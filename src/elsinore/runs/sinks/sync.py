@@ -45,16 +45,18 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
         settings, replicas = settings_by_name(experiment), facts_of_replicas(experiment)
         sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, replicas, steps))
     if on.wandb.enabled:
-        sinks.append(WandbSink(on.wandb, folder, run_id, redacted(as_dict(experiment))))
+        settings = redacted(as_dict(experiment)) | {"algorithms": experiment.algorithms}
+        sinks.append(WandbSink(on.wandb, folder, run_id, settings))
     if on.remote.url is not None:  # the last, for it sends what others write
         sinks.append(RemoteSink(on.remote, folder))
     return sinks
 
 
 def settings_by_name(experiment: Experiment) -> dict[str, Any]:
-    """The settings by dotted name, without secrets. Of a list of agents its names, and those
-    settings of each that are not as in `algo`, named like its metrics: `bob/algo.gamma`."""
-    found = dotted(redacted(as_dict(experiment)))
+    """The settings by dotted name, without secrets, and the names of all algorithms. Of a list of
+    agents its names, and those settings of each that are not as in `algo`, named like its metrics:
+    `bob/algo.gamma`."""
+    found = dotted(redacted(as_dict(experiment))) | {"algorithms": experiment.algorithms}
     agents, of_all = found["agents.each"], dict(found)
     if agents:
         found["agents.each"] = [agent["id"] for agent in agents]
