@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from elsinore.cli.run_report import run_report
+from elsinore.config.experiment import Experiment
 
 
 def score(*per_seed):
@@ -39,8 +40,5 @@ def test_the_best_member_is_named_of_one_seed_too(best, said):
         "compile_seconds": 1.0,
         "train_seconds": 1.0,
     }
-    checkpoints = SimpleNamespace(metric="eval/return")
-    run = SimpleNamespace(
-        summary=summary, path=Path("runs/one"), experiment=SimpleNamespace(checkpoints=checkpoints)
-    )
+    run = SimpleNamespace(summary=summary, path=Path("runs/one"), experiment=Experiment())
     assert f"  best member algo.gamma=0.99: {said}" in run_report(run).splitlines()

@@ -166,7 +166,8 @@ class Tracked(SimpleNamespace):
             {0: {"seed": 0}, 1: {"seed": 1}},
         )
         facts = getattr(self, "facts", {"algo.gamma": 0.9, "env": "x"})
-        return MLflowSink(config, self.folder, self.id, facts, replicas, STEPS)
+        agents = getattr(self, "agents", ())
+        return MLflowSink(config, self.folder, self.id, facts, replicas, STEPS, agents)
 
     def caught_up(self) -> MLflowSink:
         sink = self.sink()

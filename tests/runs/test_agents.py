@@ -3,7 +3,8 @@
 import contextlib
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +14,18 @@ from gymnax.environments import spaces
 
 import elsinore
 from elsinore.cli import main
+from elsinore.cli.run_report import run_report
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.jaxtools.agents import gather_agents
 from elsinore.runs.preparation import checked_plan
+from elsinore.runs.records import return_text
 from elsinore.runs.replays import files as replays
 from elsinore.runs.replays import recording as episode_recording
 from elsinore.runs.replays import worker as replay_worker
 from elsinore.runs.replays.player import episode_key, episode_player_for, params_of_each
+from elsinore.runs.summary import finals_of_seeds, means_of_finals
 from elsinore.view.play import episodes_of
 from tests.training.test_independent_learners import Crowd
 
@@ -104,6 +108,31 @@ def test_an_evaluation_has_a_line_for_each_agent(run, capsys):
     assert [float(line.split()[1]) for line in lines[2:]] == pytest.approx(
         np.mean(facts["per_agent"], 0), abs=0.06
     )
+
+
+def test_the_report_of_a_training_has_a_line_for_each_agent(run):
+    means = np.mean(run.summary["eval_return"]["per_agent"], axis=0)
+    said = [f"  agent_{i}: {return_text(x):>8}   mean over 2 seeds" for i, x in enumerate(means)]
+    lines = run_report(run).splitlines()
+    assert [line for line in lines if "agent_" in line] == said
+    shared = replace(run.experiment, agents=replace(run.experiment.agents, sharing="shared"))
+    of_one = SimpleNamespace(summary=run.summary, path=run.path, experiment=shared)
+    assert "agent_" not in run_report(of_one)
+
+
+def test_sinks_get_the_final_evaluation_of_each_agent(run):
+    names = run.experiment.agents.names
+    per_agent = run.summary["eval_return"]["per_agent"]
+    seeds, means = (f(run.summary, names) for f in (finals_of_seeds, means_of_finals))
+    for seed, returns in zip(seeds, per_agent, strict=True):
+        assert [seed[f"{name}/final/return"] for name in names] == returns
+    assert list(means) == ["final/return", *(f"{name}/final/return" for name in names)]
+    assert [means[f"{name}/final/return"] for name in names] == list(np.mean(per_agent, axis=0))
+    best = run.summary | {"members": [{}, {}], "seeds": 1, "best_member": {"member": 1}}
+    assert means_of_finals(best, names) == seeds[1] | {"final/return": None}
+    per_agent = [[None, *per_agent[0][1:]], per_agent[1]]
+    gone = run.summary | {"eval_return": run.summary["eval_return"] | {"per_agent": per_agent}}
+    assert means_of_finals(gone, names) == means | {"agent_0/final/return": None}
 
 
 @pytest.mark.parametrize(("number", "learners"), [(1, None), (9, 9), (10, None), (100, None)])

@@ -3,6 +3,7 @@ without a trace in what the process itself does with MLflow."""
 
 import contextlib
 import json
+import math
 import os
 import shutil
 
@@ -58,6 +59,22 @@ def test_a_model_is_registered_whatever_the_process_does_with_mlflow(converged, 
     assert version.run_id == converged.runs()["parent"].info.run_id
     assert version.source.endswith("/artifacts/model")
     assert statuses(converged) == {"FINISHED"}
+
+
+def test_mlflow_has_the_final_evaluation_of_each_agent(tracked, store, whole):
+    store.write(record(4))
+    summary = json.loads((whole / "summary.json").read_text())
+    summary["eval_return"]["per_agent"] = [[1.0, 2.0], [3.0, None]]
+    write_json(tracked.folder.summary, summary)
+    tracked.agents = ["ann", "bob"]
+    tracked.caught_up().close()
+    finals = {
+        part: [tracked.logged(part)[f"{agent}/final/return"][0][1] for agent in tracked.agents]
+        for part in ("parent", "seed_0", "seed_1")
+    }
+    assert finals["seed_0"] == [1.0, 2.0]
+    assert finals["parent"][0] == 2.0 and finals["seed_1"][0] == 3.0
+    assert math.isnan(finals["parent"][1]) and math.isnan(finals["seed_1"][1])
 
 
 def test_independent_learners_that_converge_finish_and_register_no_model(converged):

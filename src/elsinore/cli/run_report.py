@@ -1,10 +1,17 @@
 """The results of a finished run, as `elsinore train` prints them."""
 
+from typing import TYPE_CHECKING
+
 from elsinore.errors import counted, shown
 
+if TYPE_CHECKING:
+    from elsinore.config.agents import AgentsConfig
+
+MOST_LINES = 10  # of agents
 
 def run_report(run) -> str:
-    """The results of a finished run as text: one line per seed, IQM, speed and paths."""
+    """The results of a finished run as text: one line per seed, IQM, one line per agent, speed and
+    paths."""
     from elsinore.runs.budgets import ending
     from elsinore.runs.members import member_name
 
@@ -23,6 +30,7 @@ def run_report(run) -> str:
         if "members_final" in summary:
             name += f", {member_name(summary['members_final'][best['member']])} at the end"
         lines += _statistics(best["eval_return"], f"best member {name}: ")
+    lines += _agent_lines(summary, run.experiment.agents)
     return "\n".join(
         [
             *lines,
@@ -53,6 +61,23 @@ def _statistics(score: dict, whose: str) -> list[str]:
     return [
         f"  {whose}IQM {return_text(score['iqm'])}, 95 % interval [{low}, {high}], mean"
         f" {return_text(score['mean'])}"
+    ]
+
+
+def _agent_lines(summary: dict, agents: "AgentsConfig") -> list[str]:
+    """The return of each of a few agents with learners of their own, whose mean says little where
+    they differ."""
+    from elsinore.runs.records import return_text
+    from elsinore.runs.summary import means_of_finals
+
+    if agents.number > MOST_LINES or agents.shared:
+        return []
+    finals = means_of_finals(summary, agents.names)
+    over = f"   mean over {summary['seeds']} seeds" if summary["seeds"] > 1 else ""
+    return [
+        f"  {name}: {return_text(finals[final]):>8}{over}"
+        for name in agents.names
+        if (final := f"{name}/final/return") in finals
     ]
 
 

@@ -1,7 +1,7 @@
 """summary.json: the results of a run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,6 +174,34 @@ def final_return(summary: Mapping[str, Any], statistic: Literal["mean", "iqm"]) 
     for name in ("eval_return", statistic):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found if isinstance(found, int | float) else None
+
+
+def finals_of_seeds(
+    summary: Mapping[str, Any], agents: Sequence[str]
+) -> list[dict[str, float | None]]:
+    """The returns of the final evaluation as sinks name them, for each seed: `final/return`, and of
+    several `agents` also `bob/final/return`."""
+    found = summary["eval_return"]
+    of_agents = found.get("per_agent") or [()] * len(found["per_seed"])
+    names = ["final/return", *(f"{agent}/final/return" for agent in agents)]
+    return [
+        dict(zip(names, (mean, *each), strict=False))
+        for mean, each in zip(found["per_seed"], of_agents, strict=True)
+    ]
+
+
+def means_of_finals(summary: Mapping[str, Any], agents: Sequence[str]) -> dict[str, float | None]:
+    """The means over seeds of `finals_of_seeds`, of a population those of its best member; None for
+    one with a seed whose return is not finite."""
+    seeds, best = finals_of_seeds(summary, agents), summary.get("best_member")
+    if "members" in summary and best:
+        first = best["member"] * summary["seeds"]
+        seeds = seeds[first : first + summary["seeds"]]
+    means = {
+        name: None if None in (xs := [seed[name] for seed in seeds]) else float(np.mean(xs))
+        for name in seeds[0]
+    }
+    return means | {"final/return": final_return(summary, "mean")}
 
 
 def read_summary(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ class _Returns:
     iqm: float | None
     ci95: list[float] | None
     per_seed: list[float | None]
+    per_agent: list[list[float | None]] | None = None  # [seed, agent], of several agents
 
 
 @dataclass
@@ -57,4 +58,6 @@ def unusable_part(summary: dict) -> str | None:
         "eval_return.per_seed": found.eval_return.per_seed,
         **{name: getattr(found, name) for name in BY_REPLICA},
     }
+    if (of_agents := found.eval_return.per_agent) is not None:
+        lists["eval_return.per_agent"] = of_agents
     return next((name for name, values in lists.items() if len(values) != replicas), None)

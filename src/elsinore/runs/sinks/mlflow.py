@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from elsinore.runs.sinks.mlflow_registry import is_model, register
 from elsinore.runs.sinks.seed_means import StoredSeedMeans, by_metric
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import BrokenStore, Store, reading
-from elsinore.runs.summary import final_return, read_summary
+from elsinore.runs.summary import finals_of_seeds, means_of_finals, read_summary
 from elsinore.runs.trust.redaction import redacted
 
 MAX_BATCH = 1000  # values in one request, the server's limit
@@ -51,9 +51,10 @@ class MLflowSink:
         facts: dict[str, Any],
         replicas: Mapping[int, dict[str, Any]],
         steps_per_update: int,
+        agents: Sequence[str] = (),
     ):
         self._config, self._folder, self._run_id, self._facts = config, folder, run_id, facts
-        self._replicas, self._steps = replicas, steps_per_update
+        self._replicas, self._steps, self._agents = replicas, steps_per_update, agents
         self._takes_files = True  # unless MLflow would keep them at a place of another's choice
 
     def open(self) -> None:
@@ -222,10 +223,17 @@ class MLflowSink:
         if summary["stopped_by"] == "interrupted":
             return
         self._send_spans(ended=True)
-        finals = dict(zip(self._children.values(), summary["eval_return"]["per_seed"], strict=True))
-        for run, value in (finals | {self._parent: final_return(summary, "mean")}).items():
-            value = float("nan") if value is None else value
-            self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
+        self._send_finals(self._parent, means_of_finals(summary, self._agents), summary)
+        for run, found in zip(
+            self._children.values(), finals_of_seeds(summary, self._agents), strict=True
+        ):
+            self._send_finals(run, found, summary)
+
+    def _send_finals(
+        self, run: str, finals: Mapping[str, float | None], summary: dict[str, Any]
+    ) -> None:
+        at, nan = (time.time(), summary["env_steps"]), float("nan")
+        self._send(run, [(name, nan if x is None else x, *at) for name, x in finals.items()])
 
     def _log_files(self) -> None:
         folder = self._folder

@@ -33,7 +33,7 @@ UP_TO_DATE = "up to date"
 
 def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) -> list[Sink]:
     """The sinks that the config enables; `steps` are the env steps of an update."""
-    database, on = folder.database, experiment.sinks
+    database, on, agents = folder.database, experiment.sinks, experiment.agents.names
     sinks: list[Sink] = []
     if on.jsonl:
         sinks.append(JSONLinesSink(folder.jsonl, database, steps))
@@ -43,10 +43,10 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
         sinks.append(TensorBoardSink(folder.tensorboard, database, steps))
     if on.mlflow.enabled:
         settings, replicas = settings_by_name(experiment), facts_of_replicas(experiment)
-        sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, replicas, steps))
+        sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, replicas, steps, agents))
     if on.wandb.enabled:
         settings = redacted(as_dict(experiment)) | {"algorithms": experiment.algorithms}
-        sinks.append(WandbSink(on.wandb, folder, run_id, settings))
+        sinks.append(WandbSink(on.wandb, folder, run_id, settings, agents))
     if on.remote.url is not None:  # the last, for it sends what others write
         sinks.append(RemoteSink(on.remote, folder))
     return sinks

@@ -6,6 +6,7 @@ seed the prefix `seed_3/`. The step is the number of updates; the x axis is `env
 
 import contextlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from elsinore.config.experiment import Experiment
@@ -18,7 +19,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.seed_means import SeedMeans, StoredSeedMeans, by_metric
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import Store
-from elsinore.runs.summary import final_return, read_summary
+from elsinore.runs.summary import means_of_finals, read_summary
 
 
 def refuse_if_absent(experiment: Experiment) -> None:
@@ -35,8 +36,16 @@ class WandbSink:
     name = "Weights & Biases"
     every = 15.0
 
-    def __init__(self, config: WandbConfig, folder: RunDir, run_id: str, facts: dict[str, Any]):
+    def __init__(
+        self,
+        config: WandbConfig,
+        folder: RunDir,
+        run_id: str,
+        facts: dict[str, Any],
+        agents: Sequence[str] = (),
+    ):
         self._config, self._folder, self._run_id, self._facts = config, folder, run_id, facts
+        self._agents = agents
 
     def open(self) -> None:
         """Start the run there, or resume it."""
@@ -85,12 +94,8 @@ class WandbSink:
         folder = self._folder
         summary = read_summary(folder.summary)
         if summary:
-            self._run.summary.update(
-                {
-                    "stopped_by": summary["stopped_by"],
-                    "final/return": final_return(summary, "mean"),
-                }
-            )
+            finals = means_of_finals(summary, self._agents)
+            self._run.summary.update({"stopped_by": summary["stopped_by"]} | finals)
         if may_be_sent(folder.policy, folder.path):
             self._run.log_artifact(str(folder.policy), name=f"policy-{self._run_id}", type="model")
         failed = end_of(summary, self._store.info()) == "failed"
