@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -251,6 +252,57 @@ def test_the_means_of_a_population_are_those_of_its_best_member(store, tmp_path)
     (mean,) = [line for line in evaluation.lines if line.get_label() == "mean over seeds"]
     assert set(mean.get_ydata()) == {5.5} == set(losses.lines[0].get_ydata())
     assert len(evaluation.lines) == 5  # each seed of each member, and the mean
+
+
+METRICS = {"ppo": {"loss/value": 1.0, "policy/entropy": 2.0}}
+METRICS |= {"dqn": {"loss/value": 9.0, "schedule/epsilon": 0.5}}
+
+
+def of_agents(tmp_path, agents: dict[str, str]):
+    """The labels and the last values of the lines of each panel, of two seeds of these agents: of
+    the number i a return of i, and 10 more of the second seed."""
+    rows = []
+    for update, seed, agent in product((4, 8), (0, 1), ("", *agents)):
+        at = list(agents).index(agent) + 10 * seed if agent else 99.0
+        own = METRICS[agents[agent]] if agent else METRICS["ppo"] | METRICS["dqn"]
+        values = {"episode/return": at, "eval/return": at} | own | {"episode/count": 1.0}
+        rows += [Row(update, seed, agent, name, x) for name, x in values.items()]
+    store = Store(tmp_path / "metrics.sqlite")
+    store.describe(steps_per_update=64)
+    store.write(record(8)._replace(rows=rows))
+    store.close()
+    figure = training_figure(tmp_path / "metrics.sqlite", "agents", 50.0, agents=agents)
+    FigureCanvasAgg(figure).draw()
+    labelled = [
+        [line for line in axis.lines if not line.get_label().startswith("_")]
+        for axis in figure.axes[:4]
+    ]
+    return figure, [{x.get_label(): [*x.get_ydata()][-1:] for x in lines} for lines in labelled]
+
+
+@pytest.mark.filterwarnings("error")
+def test_independent_learners_have_a_line_each_and_no_loss_is_over_two_algorithms(tmp_path):
+    agents = {"ann": "ppo", "bob": "ppo", "cat": "dqn"}
+    figure, (training, evaluation, losses, others) = of_agents(tmp_path, agents)
+    assert training == {"ann": [5.0], "bob": [6.0], "cat": [7.0]}  # means over seeds
+    assert evaluation == training | {"target 50": [50.0]}
+    assert losses == {"value (ppo)": [1.0], "value (dqn)": [9.0]}
+    assert others == {"entropy (ppo)": [2.0], "random actions (dqn) (right)": []}
+    titles = [axis.get_title() for axis in figure.axes[:4]]
+    assert all(title.endswith(", mean over seeds") for title in titles[:2])
+    assert titles[2] == "losses, mean over seeds and agents"
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_independent_learners_have_one_line_together(tmp_path):
+    many = {f"agent_{i}": "ppo" for i in range(11)}
+    _, (_, evaluation, losses, _) = of_agents(tmp_path, many)
+    assert evaluation["mean over seeds"] == [99.0] and "agent_0" not in evaluation
+    assert losses == {"value": [9.0]}
+    (tmp_path / "metrics.sqlite").unlink()
+    figure, (*_, losses, others) = of_agents(tmp_path, many | {"cat": "dqn"})
+    assert losses == others == {}
+    assert [axis.texts[0].get_text() for axis in figure.axes[2:4]] == ["several algorithms"] * 2
 
 
 def test_an_evaluation_that_is_not_finite_takes_the_interval_from_its_own_seed_alone(

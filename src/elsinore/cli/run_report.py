@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 10  # of agents
 
+
 def run_report(run) -> str:
     """The results of a finished run as text: one line per seed, IQM, one line per agent, speed and
     paths."""

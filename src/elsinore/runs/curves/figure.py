@@ -1,5 +1,6 @@
 """The training curves of a run: returns, losses, and their spread over seeds."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from elsinore.runs.curves.values import (
 )
 from elsinore.runs.files.natural import natural
 from elsinore.runs.members import best_in, members_in
-from elsinore.runs.records import Row
+from elsinore.runs.records import EPISODE_COUNT, Row
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store.store import reading
 
@@ -36,10 +37,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABEL_LENGTH = 32  # two labels of this length are as wide as a panel
+MOST_AGENTS = 10  # with lines of their own
+TRAINING, EVALUATION = "episode/return", "eval/return"
+RANDOM_ACTIONS = "schedule/epsilon"
+TITLES = {
+    TRAINING: "training: return of finished episodes",
+    EVALUATION: "evaluation: first episodes of fresh environments",
+}
+NOTHING = {TRAINING: "no finished episodes", EVALUATION: "no evaluations"}
+ONE_LEARNER: Mapping[str, str] = {}
 
 
 def training_figure(
-    database: Path, title: str, goal: float | None = None, each: str = "seed"
+    database: Path,
+    title: str,
+    goal: float | None = None,
+    each: str = "seed",
+    agents: Mapping[str, str] = ONE_LEARNER,
 ) -> "Figure":
     """Draw four panels from a run's store: training return, evaluation return, losses, and other
     metrics of the algorithm (of its policy, or action values with the exploration rate).
@@ -48,24 +62,42 @@ def training_figure(
         goal: the target return, as a dashed line.
         each: "seed", or "replica" of a population, whose means and interval are those of the best
             member, for members differ in settings.
+        agents: of independent learners the name and the algorithm of each. Up to ten have lines of
+            their own in the panels of returns; no line of a loss is over several algorithms.
     """
     from elsinore.runs.curves.notebook_figure import NotebookFigure
 
     with reading(database) as store:
         rows, steps, info = store.rows(agent=""), store.steps_per_update(), store.info()
+        names = {row.name for row in rows}
+        losses, (heading, others) = loss_labels(names), other_labels(names)
+        algorithms, apart = {*agents.values()}, 0 < len(agents) <= MOST_AGENTS
+        own = [TRAINING, EVALUATION] * apart
+        if apart and len(algorithms) > 1:
+            own += [*losses, *others, RANDOM_ACTIONS, EPISODE_COUNT]
+        of_agents = store.rows(names=own) if own else []
     member, counted = _best_member(info, rows)
     over = "seed" if member else each
     figure = NotebookFigure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
-    _training(axes[0, 0], rows, steps, each)
-    _evaluation(axes[0, 1], rows, counted, steps, goal, over)
-    names = {row.name for row in rows}
-    panels = [("losses", loss_labels(names)), other_labels(names)]
-    mean = f", mean over {over}s" if len({row.seed for row in counted}) > 1 else ""
+    if apart:
+        seeds = {row.seed for row in counted}
+        known = [row for row in of_agents if row.seed in seeds]
+        _of_each_agent(axes[0, 0], known, steps, TRAINING, agents)
+        _of_each_agent(axes[0, 1], known, steps, EVALUATION, agents, goal)
+    else:
+        _training(axes[0, 0], rows, steps, each)
+        _evaluation(axes[0, 1], rows, counted, steps, goal, over)
+    parts = {"": counted}
+    if len(algorithms) > 1:
+        parts = _by_algorithm(of_agents, agents) if apart else {}
+    over_all = [f"{over}s"] * (len({row.seed for row in counted}) > 1)
+    over_all += ["agents"] * (len(agents) > len(algorithms))
+    mean = f", mean over {' and '.join(over_all)}" if over_all else ""
+    panels = [("losses", losses), (heading, others)]
     for axis, (heading, labels) in zip(axes[1], panels, strict=True):
-        _lines(axis, counted, steps, heading + mean, labels)
-    if "schedule/epsilon" in names:
-        _exploration(axes[1, 1], rows, steps)
+        _lines(axis, parts, steps, heading + mean, labels)
+    _exploration(axes[1, 1], parts, steps)
     for axis in axes.flat:
         axis.set_xlabel("env steps of one seed")
         axis.grid(alpha=0.25)
@@ -85,10 +117,21 @@ def _best_member(info: dict, rows: list[Row]) -> tuple[str, list[Row]]:
     members = members_in(info)
     if len(members) < 2:
         return "", rows
-    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
+    newest = {row.seed: row.value for row in rows if row.name == EVALUATION}
     seeds = best_in(info, newest)
     name = members[(seeds[0] - info.get("first_seed", 0)) // len(seeds)]
     return name, [row for row in rows if row.seed in seeds]
+
+
+def _by_algorithm(rows: list[Row], agents: Mapping[str, str]) -> dict[str, list[Row]]:
+    """The rows of the agents of each algorithm, by ` (dqn)`, each agent of a seed as a seed."""
+    found: dict[str, list[Row]] = {f" ({algorithm})": [] for algorithm in agents.values()}
+    places = {agent: i for i, agent in enumerate(agents)}
+    for row in rows:
+        if row.agent in agents:
+            seed = row.seed * len(agents) + places[row.agent]
+            found[f" ({agents[row.agent]})"].append(row._replace(seed=seed))
+    return found
 
 
 def _say(axis, text: str) -> None:
@@ -104,7 +147,7 @@ def _legend(axis) -> None:
 
 
 def _training(axis, rows: list[Row], steps: int, each: str) -> None:
-    curves = by_seed(rows, "episode/return")
+    curves = by_seed(rows, TRAINING)
     for updates, values in curves.values():
         for line, style in (
             (values, {"color": GREY, "alpha": 0.3, "linewidth": 0.8}),
@@ -113,18 +156,18 @@ def _training(axis, rows: list[Row], steps: int, each: str) -> None:
             axis.plot(updates * steps, line, **style, **dots(line))
     axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
     axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
-    axis.set_title("training: return of finished episodes")
-    _legend(axis) if curves else _say(axis, "no finished episodes")
+    axis.set_title(TITLES[TRAINING])
+    _legend(axis) if curves else _say(axis, NOTHING[TRAINING])
 
 
 def _evaluation(
     axis, rows: list[Row], counted: list[Row], steps: int, goal: float | None, each: str
 ) -> None:
     """A line of each seed in `rows`, and the mean of those in `counted`."""
-    updates, values = values_by_seed(rows, "eval/return")
+    updates, values = values_by_seed(rows, EVALUATION)
     for seed in values:
         axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dots(seed))
-    updates, values = values_by_seed(counted, "eval/return")
+    updates, values = values_by_seed(counted, EVALUATION)
     if len(updates):
         axis.plot(
             updates * steps,
@@ -146,12 +189,42 @@ def _evaluation(
                 alpha=0.2,
                 label="95 % interval over seeds",
             )
+    _target(axis, goal)
+    axis.set_title(TITLES[EVALUATION])
+    _legend(axis) if len(updates) else _say(axis, NOTHING[EVALUATION])
+
+
+def _target(axis, goal: float | None) -> None:
     if goal is not None:
         axis.axhline(
             goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {number_text(goal)}"
         )
-    axis.set_title("evaluation: first episodes of fresh environments")
-    _legend(axis) if len(updates) else _say(axis, "no evaluations")
+
+
+def _of_each_agent(
+    axis,
+    rows: list[Row],
+    steps: int,
+    name: str,
+    agents: Iterable[str],
+    goal: float | None = None,
+) -> None:
+    """A line for each agent, its mean over seeds, and a thin one for each of several seeds;
+    training returns are smoothed."""
+    found, several = False, False
+    for (dash, colour), agent in zip(_styles(), agents, strict=False):
+        updates, values = values_by_seed([row for row in rows if row.agent == agent], name)
+        drawn = smoothed if name == TRAINING else np.asarray
+        found, several = found or len(updates) > 0, several or len(values) > 1
+        style = {"color": colour, "linestyle": dash}
+        for line in map(drawn, values if len(values) > 1 else ()):
+            axis.plot(updates * steps, line, **style, alpha=0.25, linewidth=0.8)
+        line = drawn(mean_of(values))
+        label = plain(shortened(agent, LABEL_LENGTH))
+        axis.plot(updates * steps, line, **style, linewidth=1.4, label=label, **dots(line))
+    _target(axis, goal)
+    axis.set_title(TITLES[name] + (", mean over seeds" if several else ""))
+    _legend(axis) if found else _say(axis, NOTHING[name])
 
 
 def _stages(axis, rows: list[Row], steps: int) -> None:
@@ -221,14 +294,24 @@ def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
     return "learning", {}
 
 
-def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str]) -> None:
-    drawn = []
-    styles = cycle(product(LINE_DASHES, LINE_COLOURS))
-    for (dash, colour), (name, label) in zip(styles, names.items(), strict=False):
+def _styles() -> Iterator[tuple[str, str]]:
+    """The dash and the colour of one line after another."""
+    return cycle(product(LINE_DASHES, LINE_COLOURS))
+
+
+def _lines(
+    axis, parts: Mapping[str, list[Row]], steps: int, title: str, names: Mapping[str, str]
+) -> None:
+    """A line for each metric of `names` in each of the `parts`, whose names follow its label."""
+    drawn, styles = [], _styles()
+    for (whose, rows), (name, label) in product(parts.items(), names.items()):
         updates, values = learning_values(rows, name)
+        if not len(updates):
+            continue
+        dash, colour = next(styles)
         drawn.append(mean_of(values))
         style = {"color": colour, "linestyle": dash, "linewidth": 1.2}
-        style["label"] = plain(shortened(label, LABEL_LENGTH))
+        style["label"] = plain(shortened(label + whose, LABEL_LENGTH))
         axis.plot(updates * steps, drawn[-1], **style, **dots(drawn[-1]))
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
@@ -237,7 +320,7 @@ def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str])
         axis.yaxis.set_major_formatter(number_text)
     axis.set_title(title)
     if not drawn:
-        _say(axis, "no metrics")
+        _say(axis, "no metrics" if parts else "several algorithms")
     _legend(axis)
 
 
@@ -248,13 +331,17 @@ def spans_decades(values: np.ndarray) -> bool:
     return len(sizes) > 0 and bool(sizes.max() > 100.0 * np.percentile(sizes, 5))
 
 
-def _exploration(axis, rows: list[Row], steps: int) -> None:
-    """The share of random actions, on a second axis at the right."""
-    updates, values = learning_values(rows, "schedule/epsilon")
+def _exploration(axis, parts: Mapping[str, list[Row]], steps: int) -> None:
+    """The share of random actions, where there is one, on a second axis at the right."""
+    curves = {whose: learning_values(rows, RANDOM_ACTIONS) for whose, rows in parts.items()}
+    curves = {whose: (updates, mean_of(x)) for whose, (updates, x) in curves.items() if len(x)}
+    if not curves:
+        return
     right = axis.twinx()
-    mean = mean_of(values)
-    right.plot(updates * steps, mean, color=GREY, linestyle="--", linewidth=1.2, **dots(mean))
-    axis.plot([], [], color=GREY, linestyle="--", label="random actions (right)")
+    for dash, (whose, (updates, mean)) in zip(cycle(LINE_DASHES[1:]), curves.items(), strict=False):
+        style = {"color": GREY, "linestyle": dash, "linewidth": 1.2}
+        right.plot(updates * steps, mean, **style, **dots(mean))
+        axis.plot([], [], **style, label=f"random actions{whose} (right)")
     right.set_ylim(0.0, 1.05)
     right.spines["top"].set_visible(False)
     _legend(axis)

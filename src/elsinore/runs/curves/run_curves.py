@@ -28,7 +28,11 @@ def run_figure(folder: RunDir, experiment: Experiment, how: str = "") -> "Figure
     title = f"{experiment.algorithms} on {experiment.env}"
     title += f", {_counted(experiment)}: {ending(how)}" if how else ""
     each, target = "replica" if experiment.vary else "seed", experiment.convergence.target
-    return training_figure(folder.database, title, target, each)
+    agents, learners = experiment.agents, {}
+    if agents.number > 1 and not agents.shared:
+        learners = {agent.id: agent.algo.name for agent in agents.each}
+        learners = learners or dict.fromkeys(agents.names, experiment.algo.name)
+    return training_figure(folder.database, title, target, each, learners)
 
 
 def draw_run(folder: RunDir, plan: Plan, how: str) -> None:
