@@ -76,6 +76,13 @@ def test_an_agent_that_is_done_stays_at_its_last_state():
     assert episode.outcome == "1 of 3 agents terminated"
 
 
+def test_agents_with_names_are_listed_with_the_numbers_that_views_show():
+    named = walkers()
+    named.about["agent_names"] = ["ann", "bob", "agent_2"]
+    rows = agent_rows(MultiAgentEpisode(named, agent=1).scene(1))
+    assert rows == {"0 ann": "1", "▶ 1 bob": "1", "agent_2": "0"}
+
+
 def test_of_many_agents_the_neighbours_and_the_mean_are_listed():
     episode = MultiAgentEpisode(walkers(np.ones((2, 40), int), died=()), agent=39)
     rows = agent_rows(episode.scene(1))

@@ -9,6 +9,7 @@ import numpy as np
 from elsinore.envs.scene import Facts, Scene, rounded
 from elsinore.errors import ConfigError
 from elsinore.runs.replays.recording import EpisodeRecording
+from elsinore.types import agent_name
 from elsinore.view.drawing.episode import Episode, env_of
 
 MAX_AGENTS = 10  # agents listed in a scene
@@ -78,8 +79,10 @@ class MultiAgentEpisode:
         first = min(max(self.agent - MAX_AGENTS // 2, 0), max(count - MAX_AGENTS, 0))
         for i in range(first, min(first + MAX_AGENTS, count)):
             mark = "▶ " if i == self.agent else ""
+            # views show an agent's number, which agent_3 has in its name
+            number = "" if self.names[i] == agent_name(i) else f"{i} "
             yield (
-                f"{mark}{self.names[i]}",
+                f"{mark}{number}{self.names[i]}",
                 f"{rounded(self._returns[time, i])}{self._ended(i) if over[i] else ''}",
             )
         if count > MAX_AGENTS:
