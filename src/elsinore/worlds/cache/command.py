@@ -18,13 +18,17 @@ def add(commands) -> None:
 
 def add_import(actions) -> None:
     command = actions.add_parser(
-        "import", help="convert to a trace: a web log, a CSV or libCacheSim's oracleGeneral"
+        "import",
+        help="convert to a trace: a web log, a CSV, JSON lines or libCacheSim's oracleGeneral",
     )
     command.set_defaults(function=import_command)
     command.add_argument(
         "log",
         metavar="LOG",
-        help="access.log, trace.csv or trace.oracleGeneral.bin, also with .gz or .zst behind",
+        help=(
+            "access.log, trace.csv, trace.jsonl or trace.oracleGeneral.bin, also with .gz or .zst"
+            " behind"
+        ),
     )
     command.add_argument(
         "-o",
@@ -35,7 +39,7 @@ def add_import(actions) -> None:
     command.add_argument(
         "--format",
         metavar="NAME",
-        help="weblog, csv or oracleGeneral (default: by the file's name)",
+        help="weblog, csv, jsonl or oracleGeneral (default: by the file's name)",
     )
     command.add_argument(
         "--sizes",
@@ -108,7 +112,8 @@ def import_command(args: argparse.Namespace) -> int:
 
 def _named_after(log) -> str:
     """`access.npz` for access.log, `site.npz` for site.oracleGeneral.bin.zst."""
-    while log.suffix.lower() in (".log", ".csv", ".oraclegeneral", ".bin", ".zst", ".gz"):
+    known = (".log", ".csv", ".jsonl", ".ndjson", ".oraclegeneral", ".bin", ".zst", ".gz")
+    while log.suffix.lower() in known:
         log = log.with_suffix("")
     return f"{log.name}.npz"
 

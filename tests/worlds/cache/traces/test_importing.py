@@ -65,6 +65,48 @@ def test_a_csv_is_read_by_the_names_of_its_columns(file):
     assert list(found.skipped.lines()) == ["1 without an object (lines 4)"]
 
 
+JSON = """{"Time": 0, "key": "a", "bytes": 5, "method": "GET", "user": 7, "tags": [1, {}]}
+
+{"time": 2.0, "key": 3, "bytes": "7", "method": "PUT", "user": null}
+{"time": 3, "key": " a ", "bytes": null, "method": "get", "user": 7}
+{"time": 4, "key": "3", "bytes": 7}
+"""
+
+
+@pytest.mark.parametrize("name", ["api.jsonl", "api.NDJSON", "api.jsonl.gz"])
+def test_json_lines_are_read_by_the_names_of_a_csv(file, name):
+    packed = gzip.compress(JSON.encode()) if name.endswith(".gz") else JSON
+    found = import_trace(file(name, packed))
+    trace = found.trace
+    assert (trace.obj_id.tolist(), trace.size.tolist()) == ([0, 1, 0, 1], [5, 7, 5, 7])
+    assert (trace.ts.tolist(), trace.op.tolist()) == ([0, 2, 3, 4], [0, 1, 0, 0])
+    assert trace.client.tolist() == [0, -1, 0, -1]
+    assert not found.skipped.counts
+
+
+def test_a_line_of_json_that_is_no_request_is_left_out_by_its_reason(file):
+    wrong = {
+        '{"key": "a"': "not a JSON object",
+        "[1]": "not a JSON object",
+        "[" * 100_000: "not a JSON object",
+        '{"key": ' + "9" * 5000 + "}": "not a JSON object",
+        '{"url": null}': "without an object",
+        '{"level": "info"}': "without an object",
+        '{"key": ["a"]}': "with obj that is no text or number",
+        '{"key": "a", "size": true}': "with a size that is no number",
+        '{"key": "a", "time": Infinity}': "with a ts that is no number",
+        '{"key": "' + "a" * 200_000 + '"}': "with a column that is too long",
+    }
+    found = import_trace(file("t.jsonl", "\n".join([*wrong, '{"key": "b"}'])))
+    assert found.trace.num_requests == 1
+    lines = list(found.skipped.first.items())
+    assert {n: reason for reason, numbers in lines for n in numbers} == dict(
+        enumerate(wrong.values(), 1)
+    )
+    with pytest.raises(ConfigError, match="of weblog, csv, jsonl, oracleGeneral\\?"):
+        import_trace(file("t.jsonl", LOG))
+
+
 @pytest.mark.parametrize(
     ("content", "objects", "sizes", "times"),
     [
@@ -231,6 +273,8 @@ def test_an_object_that_changes_size_is_refused_unless_an_option_allows_it(file)
         ),
         ("t.csv", "key,ts\na,0\nb,1e12\n", r"t.csv: ts=1000000000000.0 is more than"),
         ("t.csv", "key,ts\na,1e12\nb,0\n", r"t.csv: ts=-1000000000000.0 must be a number"),
+        ("t.jsonl", '{"id": 1}\n{"id": "b", "size": -3}', r"t.jsonl, line 2: size=-3 must be 1 to"),
+        ("t.jsonl", "a" * 2**20, "line 1 has more than 1,048,576 characters"),
         ("t.csv", "a" * 2**20, "line 1 has more than 1,048,576 characters"),
         ("t.bin", general((1, 2, 3, -1))[:-5], "ends 19 bytes into request 1"),
         ("t.bin", bytes(range(256)) * 3, r"t.bin, line 11: size=4294901244 must be 1 to"),

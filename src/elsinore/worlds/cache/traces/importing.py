@@ -13,9 +13,9 @@ from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
 from elsinore.worlds.cache.traces.compressed import SUFFIXES, blocks, lines
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record, SkippedLines
-from elsinore.worlds.cache.traces.table import CsvParser
+from elsinore.worlds.cache.traces.table import CsvParser, parse_json
 
-FORMATS = ("weblog", "csv", "oracleGeneral")
+FORMATS = ("weblog", "csv", "jsonl", "oracleGeneral")
 SIZES = ("exact", "largest", "first")  # size of an object whose requests differ
 
 
@@ -39,8 +39,8 @@ class IdTable:
 
 
 def format_of(path: Path) -> str:
-    """Format by the file's name: .csv, .log, oracleGeneral in its name (or .bin, or .zst alone),
-    else a web log; a last .gz or .zst does not count."""
+    """Format by the file's name: .csv, .jsonl or .ndjson, .log, oracleGeneral in its name (or .bin,
+    or .zst alone), else a web log; a last .gz or .zst does not count."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes.pop() if suffixes[-1:] and suffixes[-1] in SUFFIXES else ""
     last = suffixes[-1] if suffixes else ""
@@ -48,6 +48,8 @@ def format_of(path: Path) -> str:
         return "oracleGeneral"
     if last == ".csv":
         return "csv"
+    if last in (".jsonl", ".ndjson"):
+        return "jsonl"
     return "oracleGeneral" if packed == ".zst" and last != ".log" else "weblog"
 
 
@@ -89,11 +91,12 @@ def _records(
     if format == "csv":
         yield from CsvParser(lines(file, path), path).records()
         return
+    parse = parse_json if format == "jsonl" else weblog.parse
     for number, line in enumerate(lines(file, path), 1):
         if not line.strip():
             continue
         try:
-            yield number, weblog.parse(line)
+            yield number, parse(line)
         except MalformedRecord as reason:
             yield number, reason
 
@@ -131,7 +134,8 @@ def _imported(
         lines = f" Of {counted(count, 'line')}"
         reasons = f"{lines}: {'; '.join(skipped.lines())}." if count else " It is empty."
         raise ConfigError(
-            f"{path} holds no request as {format} has them.{reasons} Is `--format` right?"
+            f"{path} holds no request as {format} has them.{reasons} Is `--format` right, of"
+            f" {', '.join(FORMATS)}?"
         )
     try:
         return ImportedTrace(_trace(rows, weight), skipped, count)

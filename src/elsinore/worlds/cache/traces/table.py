@@ -1,6 +1,7 @@
-"""CSV with named columns, under their common names."""
+"""CSV and JSON lines with named columns, under their common names."""
 
 import csv
+import json
 import math
 from collections.abc import Iterator
 from itertools import chain
@@ -91,20 +92,50 @@ class CsvParser:
             raise MalformedRecord("whose quoted column does not end")
         if len(values) != self.width:
             raise MalformedRecord("with more or fewer columns than the heading")
-        row = {field: values[place].strip() for field, place in self.places.items()}
-        if not row["obj"]:
-            raise MalformedRecord("without an object")
-        size = parse_number(row.get("size", ""), "size")
-        ts = parse_number(row.get("ts", ""), "ts")
-        op = int(row.get("op", "").lower() not in READ_OPERATIONS)
-        return Record(
-            row["obj"],
-            None if size is None else int(size),
-            ts,
-            op,
-            row.get("client") or None,
-            row.get("cls") or None,
-        )
+        return _record({field: values[place].strip() for field, place in self.places.items()})
+
+
+def parse_json(line: str) -> Record:
+    """Parse a line of JSON whose names are those of a CSV's columns; raise MalformedRecord for one
+    that is no object, and as a row of CSV."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):  # a number of very many digits, or very many brackets
+        found = None
+    if not isinstance(found, dict):
+        raise MalformedRecord("not a JSON object")
+    values = {name.strip().lower(): value for name, value in found.items()}
+    names = {
+        field: next((name for name in known if name in values), None)
+        for field, known in COLUMNS.items()
+    }
+    return _record({field: _text(values[name], field) for field, name in names.items() if name})
+
+
+def _text(value: object, field: str) -> str:
+    """A value of JSON as CSV has it; null is an empty column."""
+    if isinstance(value, dict | list):
+        raise MalformedRecord(f"with {field} that is no text or number")
+    text = "" if value is None else str(value).strip()
+    if len(text) > csv.field_size_limit():
+        raise MalformedRecord("with a column that is too long")
+    return text
+
+
+def _record(row: dict[str, str]) -> Record:
+    if not row.get("obj"):
+        raise MalformedRecord("without an object")
+    size = parse_number(row.get("size", ""), "size")
+    ts = parse_number(row.get("ts", ""), "ts")
+    op = int(row.get("op", "").lower() not in READ_OPERATIONS)
+    return Record(
+        row["obj"],
+        None if size is None else int(size),
+        ts,
+        op,
+        row.get("client") or None,
+        row.get("cls") or None,
+    )
 
 
 def parse_number(text: str, column: str) -> float | None:
