@@ -169,12 +169,14 @@ def _print_tables(results, simulated: dict) -> None:
     from elsinore.worlds.cache.traces.comparing import gap_closed
 
     for capacity, by_policy in results.items():
+        # in objects each counts as one, and a ratio of bytes would say nothing
+        in_bytes = capacity.unit == "bytes"
         table = Table(title=f"capacity {capacity.text} ({capacity.amount} {capacity.unit})")
         for heading in (
             "policy",
             "hits",
             "hit ratio",
-            "byte hit ratio",
+            *(["byte hit ratio"] * in_bytes),
             "of the gap",
             *(["libCacheSim"] * bool(simulated)),
         ):
@@ -185,8 +187,7 @@ def _print_tables(results, simulated: dict) -> None:
                 name,
                 str(counts.hits),
                 f"{counts.hit_ratio:.4f}",
-                # of a capacity in objects each object counts as one
-                f"{counts.byte_hit_ratio:.4f}" if capacity.unit == "bytes" else "",
+                *([f"{counts.byte_hit_ratio:.4f}"] * in_bytes),
                 "" if share is None else f"{share:.0%}",
             ]
             if simulated:

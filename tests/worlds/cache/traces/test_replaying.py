@@ -178,6 +178,14 @@ def test_what_libcachesim_counts_is_in_both_forms(trace, capsys, monkeypatch):
     assert "41 DIFFERS" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("unit", ["objects", "bytes"])
+def test_a_table_has_a_ratio_of_bytes_only_for_a_capacity_in_bytes(capsys, unit):
+    _print_tables({Capacity(20, unit, "20"): {"lru": Counts(100, 40, 1000, 450)}}, {})
+    said = capsys.readouterr().out
+    assert ("byte hit ratio" in said, "0.4500" in said) == (unit == "bytes",) * 2
+    assert "0.4000" in said
+
+
 def test_the_name_of_a_folder_is_shown_as_it_is(capsys):
     _print_tables({Capacity(20, "objects", "20"): {"run a[b]": Counts(100, 40, 1000, 400)}}, {})
     assert "run a[b]" in capsys.readouterr().out
