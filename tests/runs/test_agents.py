@@ -110,6 +110,12 @@ def test_an_evaluation_has_a_line_for_each_agent(run, capsys):
     )
 
 
+def test_the_help_of_evaluate_says_that_each_agent_has_a_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert "for each agent with a learner of its own" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_report_of_a_training_has_a_line_for_each_agent(run):
     means = np.mean(run.summary["eval_return"]["per_agent"], axis=0)
     said = [f"  agent_{i}: {return_text(x):>8}   mean over 2 seeds" for i, x in enumerate(means)]

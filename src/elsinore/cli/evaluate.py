@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def add(commands) -> None:
-    evaluate = commands.add_parser("evaluate", help="evaluate a run's policies on fresh episodes")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="evaluate a run's policies on fresh episodes",
+        description="Evaluate a run's policies on fresh episodes: a line for each seed, and for"
+        " each agent with a learner of its own. --json has each agent of each seed, too.",
+    )
     evaluate.set_defaults(function=evaluate_command)
     add_run(evaluate)
     evaluate.add_argument(
