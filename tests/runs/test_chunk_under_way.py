@@ -83,7 +83,7 @@ def test_a_chunk_that_takes_longer_than_the_grace_is_left_out(tmp_path, whole, l
     term = lambda ends: os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
     with long_chunk(term), pytest.raises(OutOfTime):
         train_tiny(tmp_path, "whole", grace=2.0 * pipeline.SAVING)
-    assert "this chunk is left out, because time ran out" in caplog.text
+    assert "this chunk is left out: little time is left after the signal" in caplog.text
     assert_saved_and_resumed(tmp_path / "whole", whole, caplog)
 
 

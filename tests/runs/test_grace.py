@@ -51,7 +51,9 @@ def test_without_time_the_checkpoint_is_saved_and_the_evaluation_is_left_out(
     assert not (path / "summary.json").exists()
     (name,) = kept(path, "emergency")["emergency"]
     assert 12 <= int(name) < 40
-    assert count_in_log(path, "the final evaluation is left out, because time ran out") == 1
+    assert (
+        count_in_log(path, "the final evaluation is left out: 0 s are left after the signal") == 1
+    )
     assert elsinore.resume(path).summary["stopped_by"] == "budget"
     assert_same_run(path, whole)
 
@@ -97,13 +99,15 @@ def test_the_command_line_gives_the_grace_and_ends_with_130(tmp_path, monkeypatc
     assert cli.main(["train", "--grace", "nan", "--runs-dir", str(tmp_path)]) == 2
 
 
-def test_a_step_that_takes_more_than_half_of_the_time_left_is_left_out():
+def test_a_step_that_takes_more_than_half_of_the_time_left_is_left_out(caplog):
     stop = Stop()
     refuse_if_late(stop, 1e9)  # no deadline
     stop.hurry(time.monotonic() + 100.0)
     refuse_if_late(stop, 10.0)
     with pytest.raises(OutOfTime):
         refuse_if_late(stop, 60.0)
+    left = "100 s are left after the signal, and it may take 60 s; a longer --grace gives more"
+    assert left in caplog.text
 
 
 def test_a_process_that_alone_has_a_deadline_compares_it_with_what_the_first_one_knows(monkeypatch):

@@ -21,7 +21,7 @@ from elsinore.runs.profile import phase
 from elsinore.runs.programs import Compiled
 from elsinore.runs.records import return_text
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signals import Stop, refuse_if_late
+from elsinore.runs.signals import MORE_TIME, Stop, refuse_if_late
 from elsinore.runs.store.store import Store
 from elsinore.runs.summary import final_return, stopped_by, summarise, write_json
 from elsinore.training.layout import Layout
@@ -66,7 +66,7 @@ def conclude(
     folder.refuse_if_gone()
     for what, make in _artifacts(folder, plan, state, summary).items():
         if stop.seconds_left < 2 * ARTIFACT_SECONDS:
-            log.warning("%s is left out, because time ran out", what)
+            log.warning("%s is left out: little time is left after the signal; %s", what, MORE_TIME)
             continue
         try:
             with phase("export"):

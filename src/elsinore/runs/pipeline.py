@@ -15,7 +15,7 @@ from elsinore.jaxtools import processes
 from elsinore.jaxtools.host_arrays import to_host
 from elsinore.runs.control import Controls
 from elsinore.runs.programs import NO_UPDATES, Compiled
-from elsinore.runs.signals import OutOfTime
+from elsinore.runs.signals import MORE_TIME, OutOfTime
 from elsinore.runs.watchdog import Watchdog
 from elsinore.runs.xla_threads import in_own_thread
 from elsinore.training.chunk import ChunkReport
@@ -201,7 +201,10 @@ class Pipeline:
             while not wait([chunk.computed], HEARTBEAT).done:
                 left = self._controls.stop.seconds_left
                 if self._keeps and left < SAVING and not processes.joined():
-                    log.warning("stopped; this chunk is left out, because time ran out")
+                    log.warning(
+                        "stopped; this chunk is left out: little time is left after the signal; %s",
+                        MORE_TIME,
+                    )
                     raise OutOfTime
             return chunk.computed.result()
 

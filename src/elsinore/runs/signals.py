@@ -17,6 +17,7 @@ log = logging.getLogger("elsinore")
 
 GRACE = 20.0  # seconds; Docker sends SIGKILL 10 s after SIGTERM, Kubernetes and SLURM 30 s
 MARGIN = 0.1  # the share of the grace that is left to the end of the process
+MORE_TIME = "a longer --grace gives more"
 AT_ONCE = 10.0  # seconds after a second SIGINT, in which what was computed is written
 BEFORE_THE_NEXT = "before the next run"  # `Stop.ends` of a series of runs
 EXPECTED = "the time of what comes next"
@@ -92,7 +93,13 @@ def refuse_if_late(stop: Stop, seconds: float) -> None:
     seconds = processes.agreed(seconds, EXPECTED, processes.COMPILING)
     late = stop.deadline < math.inf and stop.seconds_left <= 2 * seconds
     if processes.any_of(late, "late"):
-        log.warning("stopped; the final evaluation is left out, because time ran out")
+        needed = f", and it may take {seconds:.0f} s" if seconds else ""
+        log.warning(
+            "stopped; the final evaluation is left out: %.0f s are left after the signal%s; %s",
+            stop.seconds_left,
+            needed,
+            MORE_TIME,
+        )
         raise OutOfTime
 
 
