@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints.manager import CheckpointManager
+from elsinore.runs.curriculum_log import STAGE_METRIC
 from elsinore.runs.curves import run_curves
 from elsinore.runs.curves import values as curve_values
 from elsinore.runs.curves.figure import (
@@ -442,6 +443,15 @@ def test_one_seed_has_no_mean_over_seeds(store, tmp_path):
     labels = [text.get_text() for text in evaluation.get_legend().get_texts()]
     assert labels == ["the seed", "target 10M"]
     assert [axis.get_title() for axis in others] == ["losses", "policy"]
+
+
+@pytest.mark.parametrize("stages", [(0.0, 0.0), (0.0, 1.0)])
+def test_the_legend_names_a_change_of_stage_only_where_there_is_one(store, tmp_path, stages):
+    rows = [Row(4 * i, 0, "", STAGE_METRIC, stage) for i, stage in enumerate(stages, 1)]
+    store.write(record(8)._replace(rows=record(8).rows + rows))
+    training = training_figure(tmp_path / "metrics.sqlite", "stages").axes[0]
+    labels = [text.get_text() for text in training.get_legend().get_texts()]
+    assert ("another stage" in labels) == (stages[1] > 0)
 
 
 def test_an_axis_over_many_decades_has_few_labels(store, tmp_path):

@@ -230,10 +230,10 @@ def _of_each_agent(
 def _stages(axis, rows: list[Row], steps: int) -> None:
     """A vertical line for each change of stage, dotted for a retreat; with the stage's number for a
     single seed."""
-    curves = by_seed(rows, STAGE_METRIC)
+    curves, changed = by_seed(rows, STAGE_METRIC), False
     for updates, stages in curves.values():
         for i in np.flatnonzero(np.diff(stages, prepend=0.0)):
-            back = i > 0 and stages[i] < stages[i - 1]
+            back, changed = i > 0 and stages[i] < stages[i - 1], True
             at = updates[i] * steps
             axis.axvline(
                 at, color=GREEN, alpha=0.6, linewidth=1, linestyle=":" if back else "-", zorder=0
@@ -247,7 +247,7 @@ def _stages(axis, rows: list[Row], steps: int) -> None:
                     color=GREEN,
                     fontsize=7,
                 )
-    if curves:
+    if changed:
         axis.plot([], [], color=GREEN, label="another stage")
         _legend(axis)
 
