@@ -197,10 +197,10 @@ def means_of_finals(summary: Mapping[str, Any], agents: Sequence[str]) -> dict[s
     if "members" in summary and best:
         first = best["member"] * summary["seeds"]
         seeds = seeds[first : first + summary["seeds"]]
-    means = {
-        name: None if None in (xs := [seed[name] for seed in seeds]) else float(np.mean(xs))
-        for name in seeds[0]
-    }
+    means: dict[str, float | None] = {}
+    for name in seeds[0]:
+        values = [value for seed in seeds if (value := seed[name]) is not None]
+        means[name] = float(np.mean(values)) if len(values) == len(seeds) else None
     return means | {"final/return": final_return(summary, "mean")}
 
 
