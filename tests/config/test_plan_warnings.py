@@ -1,6 +1,8 @@
 """Warnings of a plan about actions that a normal does not fit. Pendulum's preset begins with a
 deviation of 0.61."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import pytest
 from gymnax.environments import spaces
@@ -9,6 +11,7 @@ from elsinore import envs
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.plan_warnings import unscaled_actions
 
 
 class Levers(type(envs.make("Pendulum-v1")[0])):
@@ -56,6 +59,15 @@ def test_a_plan_does_not_warn_of_bounds_that_they_meet(low, high):
 def test_the_deviation_counts():
     assert warned(Levers(-30.0, 30.0), network__initial_log_std=-1.0)
     assert not warned(Levers(-0.01, 0.01), network__initial_log_std=-3.0)
+
+
+def test_an_algorithm_that_no_agent_learns_by_is_not_warned_of():
+    """`algo` is ppo by default, and where agents have their own algorithms trains none of them."""
+    for name, warns in (("sac", False), ("ppo", True)):
+        agents = [{"id": x, "algo": name} for x in "ab"]
+        experiment = load_experiment("Pendulum-v1", overrides={"agents": agents})
+        plan = SimpleNamespace(env=Levers(10.0, 20.0), env_params=None, experiment=experiment)
+        assert bool(unscaled_actions(plan)) is warns
 
 
 def test_discrete_actions_are_not_warned_of():

@@ -109,7 +109,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
 def _largest_return(experiment: Experiment, curves: Curves) -> float | None:
     """The largest absolute return; None where action values are of more than rewards as they
     come."""
-    if any(map(_values_more, [x.algo for x in experiment.agents.each] or [experiment.algo])):
+    if any(map(_values_more, experiment.learners)):
         return None
     returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
     return float(max(returns)) if returns else None

@@ -226,8 +226,12 @@ class Experiment:
     @property
     def algorithms(self) -> str:
         """The algorithm's name, or the names of those that agents learn by: `ppo, dqn`."""
-        names = [agent.algo.name for agent in self.agents.each] or [self.algo.name]
-        return ", ".join(dict.fromkeys(names))
+        return ", ".join(dict.fromkeys(algo.name for algo in self.learners))
+
+    @property
+    def learners(self) -> list[Any]:
+        """The config of each algorithm that learns: those of `agents.each`, or `algo`."""
+        return [each.algo for each in self.agents.each] or [self.algo]
 
     @property
     def members(self) -> int:
@@ -295,7 +299,7 @@ class Experiment:
                     )
 
     def _check_agents(self) -> None:
-        learner = self.agents.each[0].algo if self.agents.each else self.algo
+        learner = self.learners[0]
         for name, (value, alone, algos) in TEAMS.items():
             if getattr(self.agents, name) == value and learner.name not in algos:
                 raise ValueError(

@@ -54,18 +54,13 @@ def rivals_never_frozen(plan: Plan) -> list[str]:
     ]
 
 
-def _learners(plan: Plan) -> list[Any]:
-    """The algorithm's settings, and those of agents that have their own."""
-    return [plan.experiment.algo, *(each.algo for each in plan.experiment.agents.each)]
-
-
 def unscaled_images(plan: Plan) -> list[str]:
     """A warning where images such as Atari's are read by the small convolutions, as they are."""
     seen = plan.state_shapes.train.actor.obs  # of all envs
     shape = getattr(seen, "shape", ())[1:]
     if len(shape) != 3 or min(shape[:2]) < SMALLEST or seen.dtype != np.uint8:
         return []
-    if not any(_reads_raw_images(algo) for algo in _learners(plan)):
+    if not any(_reads_raw_images(algo) for algo in plan.experiment.learners):
         return []
     return [
         f"warning         images of {list(shape)} are read as numbers from 0 to 255, by"
@@ -80,7 +75,7 @@ def _reads_raw_images(algo: Any) -> bool:
 
 def rounded_observations(plan: Plan) -> list[str]:
     """A warning where bfloat16 rounds observations whose range is wide."""
-    if not any(_rounds(algo) for algo in _learners(plan)):
+    if not any(_rounds(algo) for algo in plan.experiment.learners):
         return []
     bound = max(_finite_bounds(plan.env.observation_space(plan.env_params)), default=0.0)
     if bound <= EXACT:
@@ -107,7 +102,9 @@ def _bound_step(bound: float) -> float:
 def unscaled_actions(plan: Plan) -> list[str]:
     """A warning where normal actions begin beyond the bounds, or reach little of a wide range."""
     space = plan.env.action_space(plan.env_params)
-    normal = [x for x in _learners(plan) if getattr(x, "action_distribution", "") in NOT_SCALED]
+    normal = [
+        x for x in plan.experiment.learners if getattr(x, "action_distribution", "") in NOT_SCALED
+    ]
     if type(space).__name__ != "Box" or not normal:
         return []
     network = getattr(normal[0], "network", None)  # an algorithm of the user may have none
