@@ -13,6 +13,7 @@ class DoctorRule(NamedTuple):
     check: RuleCheck
     means: str
     helps: str
+    compares: bool = False  # evaluations with each other
 
 
 class Finding(NamedTuple):
@@ -128,6 +129,7 @@ RULES = (
         "The agent runs into the time limit in every episode and gets no better.",
         "Exploration (rnd.weight, ent_coef), a longer env_params.max_steps_in_episode, a curriculum"
         " that begins nearer to the goal.",
+        compares=True,
     ),
     DoctorRule(
         "seeds",
@@ -135,12 +137,14 @@ RULES = (
         "Some seeds learn and others do not: a mean over them describes none.",
         "More seeds before any conclusion (`--seeds 8`), a smaller learning_rate, larger rollouts,"
         " a larger ent_coef.",
+        compares=True,
     ),
     DoctorRule(
         "noisy-evaluation",
         checks.evaluation_is_noisy,
         "Chance decides which evaluation is best, and when the target counts as reached.",
         "More evaluation.episodes (four times as many halve the error), a larger window.",
+        compares=True,
     ),
     DoctorRule(
         "worse-at-the-end",
@@ -149,6 +153,7 @@ RULES = (
         " `export` use by default.",
         "To keep it to the end: learning_rate_final=0, a smaller learning_rate, target_kl=0.02;"
         " normalize_obs=true where observations are larger than 1.",
+        compares=True,
     ),
     DoctorRule(
         "plateau",
@@ -156,6 +161,7 @@ RULES = (
         "Half of the training so far brought no better evaluation, and the target was not reached.",
         "A larger ent_coef or network, another gamma, `elsinore sweep`; or"
         " convergence.plateau_patience, to stop earlier.",
+        compares=True,
     ),
     DoctorRule(
         "idle-teacher",
@@ -173,13 +179,9 @@ RULES = (
 )
 
 
-# rules that compare evaluations with each other
-COMPARING = ("time-limit", "seeds", "noisy-evaluation", "worse-at-the-end", "plateau")
-
-
 def rules_for(facts: RunFacts) -> list[DoctorRule]:
     """The rules that a run can be judged by."""
-    return [rule for rule in RULES if facts.comparable or rule.name not in COMPARING]
+    return [rule for rule in RULES if facts.comparable or not rule.compares]
 
 
 def findings_of(curves: Curves, facts: RunFacts) -> list[Finding]:
