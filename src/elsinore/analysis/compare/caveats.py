@@ -24,6 +24,7 @@ def caveats(scores: Scores) -> list[str]:
         *unequal_settings(scores),
         *unlike_stages(scores),
         *_on_early_stops(scores),
+        *_on_versions_and_clocks(scores),
         *_on_missing_runs(scores),
     ]
 
@@ -115,11 +116,14 @@ def _on_early_stops(scores: Scores) -> Iterator[str]:
                 f"{env}: some seeds stopped before their budget, by convergence or on a plateau;"
                 f" their last evaluation counts from there on: {join_names(early)}."
             )
+
+
+def _on_versions_and_clocks(scores: Scores) -> Iterator[str]:
     if len({str(result.summary["versions"]) for result in scores.results.finished}) > 1:
         yield "The runs were made with different library versions, listed under Runs."
     yield (
-        "Seconds count training only, with all seeds of a run in parallel on the machine that"
-        " trained it; other load on that machine is included."
+        "Seconds count training only, of all seeds of a run together, on the machine that trained"
+        " it; other load on that machine is included."
     )
 
 

@@ -52,7 +52,7 @@ class TimeToThreshold(NamedTuple):
     seeds: int
     reached: int
     env_steps: float | None  # of one seed, median
-    seconds: float | None  # of training, all seeds side by side, median
+    seconds: float | None  # of training, of all seeds together, median
 
 
 class Scores:
@@ -95,9 +95,7 @@ class Scores:
 
     def episode_stat(self, result: RunResult, name: str) -> Estimate:
         """IQM over seeds of an episode statistic; NaN if a seed's value is not finite."""
-        values = np.array(
-            [np.nan if x is None else x for x in result.episode_stats[name]["per_seed"]], float
-        )
+        values = np.array(result.episode_stats[name]["per_seed"], float)
         return estimate([values], lambda strata: iqm(strata[0], axis=-1))
 
     def reference(self, env: str) -> Reference:

@@ -54,10 +54,11 @@ def write_comparison_report(scores: Scores, path: Path) -> None:
             with whole_file(path / name) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = (
-            f"{os.strerror(error.errno or 0)}; choose another folder by --out (in Python, out)."
-        )
-        raise ConfigError(f"the report cannot be written to {path}: {reason}") from error
+        raise ConfigError(
+            f"the report cannot be written to {path}: {os.strerror(error.errno or 0)}; mend that,"
+            " or write it elsewhere by elsinore report with --out FOLDER (in Python,"
+            " elsinore.report with out)."
+        ) from error
 
 
 def as_markdown(document: Document) -> str:
