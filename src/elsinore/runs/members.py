@@ -86,7 +86,7 @@ def best_index(returns: Sequence[float | None], mode: str) -> int:
     """The index of the highest return, or of the lowest with the mode "min"; one that is None or
     NaN is the worst."""
     sign = -1.0 if mode == "min" else 1.0
-    scores = sign * np.array([np.nan if r is None else r for r in returns])
+    scores = sign * np.array(returns, float)
     return int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
 
 

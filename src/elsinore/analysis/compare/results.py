@@ -175,7 +175,7 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
             members = len(per_seed) // experiment.seeds
             reason = f"a population of {members} members with different settings"
             return ExcludedRun(env, label, path, reason)
-        returns = np.array([np.nan if x is None else x for x in per_seed], float)
+        returns = np.array(per_seed, float)
         on_stage = evaluated_stages(folder.checkpoints, experiment)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder), on_stage)
     except Exception as error:  # a run's files may hold anything; the others are reported

@@ -74,9 +74,7 @@ def _result(
 def trial_scores(sweep: Sweep, run: Run) -> np.ndarray:
     """The sweep's metric of every replica: the final evaluation's, or the last value logged."""
     if sweep.config.metric == "eval/return":
-        return np.array(
-            [np.nan if x is None else x for x in run.summary["eval_return"]["per_seed"]]
-        )
+        return np.array(run.summary["eval_return"]["per_seed"], float)
     with reading(run.path / "metrics.sqlite") as store:
         last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric], agent="")}
     return np.array([last.get(seed, np.nan) for seed in run.experiment.replica_seeds])
