@@ -183,7 +183,10 @@ def _wear(profile: Profile) -> tuple[tuple[Wear, ...], ...]:
         if not layers or cascade.source in changed:
             layers.append([])
         free = [one for one in layers[-1] if cascade.target not in {c.target for c in one}]
-        (free[0] if free else layers[-1].append([]) or layers[-1][-1]).append(cascade)
+        if not free:
+            layers[-1].append(one := [])
+            free = [one]
+        free[0].append(cascade)
     return tuple(tuple(_round(profile, one) for one in rounds) for rounds in layers)
 
 

@@ -171,6 +171,6 @@ def request_of(stream: Mapping[str, Any]) -> Request:
         pred_id=pred_id,
         count=np.zeros_like(obj_id),
         pred_count=np.zeros_like(pred_id),
-        **{name: np.asarray(stream[name], np.int32) for name in ints},
-        **{name: np.asarray(stream[name], np.float32) for name in floats},
+        **ints,
+        **floats,
     )

@@ -1,7 +1,6 @@
 """Parser of capacities: 64 (objects), 1MB, 512KiB, 5% (of the distinct bytes)."""
 
 import re
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -40,7 +39,7 @@ def _capacity(text: str, trace: Trace) -> Capacity:
             " bytes)."
         )
     # exact: as a float 8.2MB is less than 8,200,000
-    number, unit = Fraction(Decimal(found[1])), "objects" if found[2] == "" else "bytes"
+    number, unit = Fraction(found[1]), "objects" if found[2] == "" else "bytes"
     if found[2] == "%":
         scale = Fraction(int(trace.object_size.sum()), 100)
     else:
