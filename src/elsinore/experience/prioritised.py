@@ -28,7 +28,7 @@ from elsinore.experience.replay_buffer import (
 )
 from elsinore.experience.sum_tree import SumTree
 from elsinore.jaxtools import shards
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.ops.losses import Scalar, importance_weight
 from elsinore.types import Transition
 
@@ -108,7 +108,7 @@ def sample(
     target = shards.per_shard(lambda segment, mass: segment * (mass / batch_size))(segment, mass)
     leaves = sum_tree.find(buffer.tree, target)
     # Read the priorities before the caller can change them.
-    leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
+    leaves, priority = barrier((leaves, sum_tree.mass_of(buffer.tree, leaves)))
     indices = indices_of(buffer, leaves)
     return (
         replay_buffer.batch_at(buffer.replay, indices, n_step, gamma, steps),

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from elsinore.jaxtools import shards
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 
 # On one CPU core a batch of 128 finds its leaves among 1M in 6, 8 and 15 us with 16, 32 and 64;
 # among 10k in 8, 5 and 9. On an accelerator a level is a kernel, so fewer levels are better: 5, 4
@@ -61,7 +61,7 @@ def update(tree: SumTree, leaves: Int[Array, "batch"], mass: Float[Array, "batch
     """
     # Compute the new mass before writing a leaf. It often depends on the leaves, and a read fused
     # into the write makes XLA (by default) copy all of them: 150 us with a million.
-    leaves, mass = once((leaves, mass))
+    leaves, mass = barrier((leaves, mass))
     row, child = leaves // BRANCHING, leaves % BRANCHING
     emptied = tree.levels[0].at[row, child].set(0.0, mode="promise_in_bounds")
     levels = [emptied.at[row, child].max(mass, mode="promise_in_bounds")]
@@ -90,7 +90,7 @@ def find(tree: SumTree, target: Float[Array, "batch"]) -> Int[Array, "batch"]:
             level.at[node].get(mode="promise_in_bounds"), target
         )
         # not each level again in every deeper one
-        node, target = once((node * BRANCHING + child, target - start))
+        node, target = barrier((node * BRANCHING + child, target - start))
     return node
 
 

@@ -4,4 +4,4 @@ import jax
 
 # XLA fuses a cheap value into each operation that reads it and computes it again there; in a step
 # of many rules this dominates compile time and run time. A barrier prevents it.
-once = jax.lax.optimization_barrier
+barrier = jax.lax.optimization_barrier

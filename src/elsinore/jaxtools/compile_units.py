@@ -9,7 +9,7 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Jaxpr, subjaxprs
 from jaxtyping import PyTree
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 
 
 class _Itself(NamedTuple):
@@ -81,7 +81,7 @@ def compile_unit(function: Callable) -> Callable:
         marked = set_xla_metadata(first, compilation_unit=function.__name__)
         # Through a barrier, because a place that needs only some of the results would get a
         # function of its own.
-        return jax.tree.unflatten(structure, once([marked, *others]))
+        return jax.tree.unflatten(structure, barrier([marked, *others]))
 
     return of
 

@@ -14,7 +14,7 @@ import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 
 # Products that add up the first axis of two matrices; no other axis.
 OF_COLUMNS = (((0,), (0,)), ((), ()))
@@ -68,5 +68,5 @@ def product_of_columns(
     """`g.T @ x`: the gradient of a layer's weights as differentiation writes it, which it then
     transposes; the two transpositions cancel."""
     if x.shape[1] > NARROW * g.shape[1]:
-        return once(g.T @ x)
-    return (once(x.T) @ g).T
+        return barrier(g.T @ x)
+    return (barrier(x.T) @ g).T

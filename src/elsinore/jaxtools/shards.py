@@ -24,7 +24,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.jaxtools.repeats import without_repeats
 
 DEVICES = "env"  # mesh axis: devices of one seed
@@ -116,7 +116,7 @@ def mean(tree: PyTree) -> PyTree:
     """The mean over all shards."""
     if number() == 1:
         return tree
-    return once(jax.tree.map(lambda x: x / number(), total(tree)))
+    return barrier(jax.tree.map(lambda x: x / number(), total(tree)))
 
 
 def minimum(x: Array) -> Array:
@@ -186,13 +186,13 @@ def _one_turn(closed: ClosedJaxpr, number: Int[ArrayLike, ""], consts: list, lea
     """The function once, in a loop whose single turn the compiler cannot foresee, for it depends on
     a `number`, of a device or a shard. So the function is compiled by itself, and not with how its
     inputs and outputs come and go."""
-    turns = (once(number) < 2**30).astype(jnp.int32)
+    turns = (barrier(number) < 2**30).astype(jnp.int32)
     avals = cast(list[Any], closed.out_avals)  # shapes and types
     empty = [jnp.zeros(x.shape, x.dtype) for x in avals]
 
     def turn(i: Int[Array, ""], _: list) -> list:
-        _, inputs, args = once((i, consts, leaves))  # so that nothing of it is moved out
-        return once(without_repeats(closed.replace(consts=inputs))(*args))
+        _, inputs, args = barrier((i, consts, leaves))  # so that nothing of it is moved out
+        return barrier(without_repeats(closed.replace(consts=inputs))(*args))
 
     return jax.lax.fori_loop(0, turns, turn, empty)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float, Key, PyTree
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.nets.network import Network
 from elsinore.ops.schedules import Scalar
 
@@ -26,7 +26,7 @@ class TargetMoments(NamedTuple):
     def deviation(self) -> Float[Array, ""]:
         # XLA would make a division by a root a product with its reciprocal, for several devices in
         # other places than for one
-        return once(jnp.sqrt(jnp.maximum(self.variance, LEAST_VARIANCE)))
+        return barrier(jnp.sqrt(jnp.maximum(self.variance, LEAST_VARIANCE)))
 
 
 def with_popart(net: Network) -> Network:

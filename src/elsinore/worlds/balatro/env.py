@@ -13,7 +13,7 @@ from gymnax.environments.environment import Environment
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.arguments import check_settings
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.validation import finite
 from elsinore.worlds.balatro import observation
 from elsinore.worlds.balatro.actions import ACTION_MODES, ActionMode, is_legal
@@ -125,7 +125,7 @@ class Balatro(Environment):
         return doubts(self.stage, int(params.max_ante))
 
     def reset_env(self, key: Key[Array, ""], params: BalatroParams) -> tuple[PyTree, BalatroState]:
-        game = once(run.first_deal(key, params.max_ante, self.rules, params.decks))
+        game = barrier(run.first_deal(key, params.max_ante, self.rules, params.decks))
         state = BalatroState(
             time=jnp.int32(0), game=game, selected=jnp.int32(0), episode_return=jnp.float32(0.0)
         )
@@ -147,7 +147,7 @@ class Balatro(Environment):
         move = move._replace(kind=jnp.where(legal, move.kind, NO_OP))
         # without `once` XLA recomputes it for each of the 448 flags of the next mask, and training
         # takes sixty times as long
-        game = once(run.apply_move(key, state.game, move, self.rules, params.decks))
+        game = barrier(run.apply_move(key, state.game, move, self.rules, params.decks))
         reward = REWARDS[self.reward](state.game, game)
         state = BalatroState(
             time=state.time + 1,

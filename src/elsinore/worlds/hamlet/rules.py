@@ -11,7 +11,7 @@ from flax import struct
 from gymnax.environments.environment import EnvParams, EnvState
 from jaxtyping import Array, Bool, Int, Num
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.worlds.hamlet.profile import Profile
 from elsinore.worlds.hamlet.tables import NO_AFFORDANCE, ProfileTables, profile_tables
 
@@ -247,7 +247,7 @@ def _worn(profile: Profile, meters: Array) -> Num[Array, "meter"]:
     world = profile_tables(profile)
     for layer in world.wear:
         # else XLA recomputes them for every meter, six times the work
-        sources = meters = once(meters)
+        sources = meters = barrier(meters)
         for wear in layer:
             lost = jnp.maximum(wear.below - sources[wear.source], 0) * wear.rate
             whole = jnp.round(lost).astype(meters.dtype) if world.resolution else lost

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.jaxtools.integers import quotient, remainder
 from elsinore.worlds.balatro.rules import card_flags, hands, jokers
 from elsinore.worlds.balatro.rules.cards import EMPTY, suit_of
@@ -41,7 +41,7 @@ def effect_counts(
     count = jnp.zeros_like(counter)
     for one, value in (shared | own).items():
         count = jnp.where(per == one, value, count)
-    return once(count)
+    return barrier(count)
 
 
 def shared_counts(play: Play, hand: Hand, scored_flags: Int[Array, "5"]) -> dict[Per, Array]:

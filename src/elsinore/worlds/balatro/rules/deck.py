@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, UInt32
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.worlds.balatro.rules.cards import (
     ACE,
     EMPTY,
@@ -87,7 +87,7 @@ def card_at(position: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
 
 def slots_of(cards: CardSet, num_slots: int = HAND_SLOTS) -> Int[Array, "slot"]:
     """The first `num_slots` card ids of a set in table order, then -1."""
-    return once(card_at(_position_of_nth(cards, jnp.arange(num_slots))))
+    return barrier(card_at(_position_of_nth(cards, jnp.arange(num_slots))))
 
 
 def cards_in_slots(cards: CardSet, slots: Int[Array, ""]) -> CardSet:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.worlds.balatro.rules import card_flags
 from elsinore.worlds.balatro.rules.cards import EMPTY, JACK
 from elsinore.worlds.balatro.rules.hands import NUM_HANDS, classify
@@ -38,7 +38,7 @@ def discard_effects(
     joker_state: Float[Array, "5"],
 ) -> DiscardResult:
     """Discard one to five cards (-1: empty slot) by choice, not by The Hook."""
-    kind = once(classify(cards)).type
+    kind = barrier(classify(cards)).type
     seen = jnp.where((cards != EMPTY) & ~debuffed, card_flags.of_card(cards), 0)
     faces = ((seen & card_flags.FACES) != 0).sum()
     faceless = (joker_ids == _FACELESS).sum() * (faces >= _FACELESS_FACES)

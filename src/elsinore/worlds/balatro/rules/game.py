@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.jaxtools.integers import quotient, remainder
 from elsinore.worlds.balatro.rules import blinds
 from elsinore.worlds.balatro.rules.bosses import NO_BOSS, NUM_BOSSES
@@ -138,7 +138,7 @@ def case(outcomes: Mapping[int, Any], kind: Array, otherwise: Any) -> Any:
     Without `once` XLA recomputes the rules for each number that depends on them: a step of stage 2
     took four times as long, and five times as long to compile.
     """
-    kind = once(kind)
+    kind = barrier(kind)
 
     def field(before: Array, *after: Array) -> Array:
         value = before
@@ -146,7 +146,7 @@ def case(outcomes: Mapping[int, Any], kind: Array, otherwise: Any) -> Any:
             value = value if other is before else jnp.where(kind == name, other, value)
         return value
 
-    return once(jax.tree.map(field, otherwise, *outcomes.values()))
+    return barrier(jax.tree.map(field, otherwise, *outcomes.values()))
 
 
 def new_run(max_ante: Int[Array, ""] | int) -> Game:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, UInt32
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.jaxtools.prng import for_use
 from elsinore.worlds.balatro.rules.game import NUM_OFFERS, OVERSTOCK, Game, Rules, Shop
 from elsinore.worlds.balatro.rules.hands import FIVE, FLUSH_FIVE, FLUSH_HOUSE, NUM_HANDS
@@ -71,7 +71,7 @@ def _offer(
         _joker(bits[1:], game, taken, rules),
         jnp.where(kind == PLANET, planet, tarot),
     )
-    return once((kind, item))
+    return barrier((kind, item))
 
 
 def _joker(

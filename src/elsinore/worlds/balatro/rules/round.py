@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.jaxtools.prng import for_use
 from elsinore.worlds.balatro.rules import bosses, joker_slots
 from elsinore.worlds.balatro.rules.deck import CardSet, count, dealt, draw_from, held, slots_of
@@ -82,7 +82,7 @@ def play_cards(key: Key[Array, ""], game: Game, cards: CardSet, rules: Rules) ->
     inputs = scoring_inputs(game, cards, rules)
     if rules.stage >= Stage.CHANCE:
         inputs = inputs._replace(key=for_use(key, "luck"))
-    return _after_scoring(game, cards, once(score(inputs, rules.stage)), rules)
+    return _after_scoring(game, cards, barrier(score(inputs, rules.stage)), rules)
 
 
 def preview(game: Game, cards: CardSet, rules: Rules) -> ScoredHand:

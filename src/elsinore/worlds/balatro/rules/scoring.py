@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.worlds.balatro.rules import card_flags, jokers, scoring_passes
 from elsinore.worlds.balatro.rules.boss_effects import (
     ScoringTerms,
@@ -27,7 +27,7 @@ _SPACE, _SPLASH = jokers.joker_id("Space Joker"), jokers.joker_id("Splash")
 
 def score(play: Play, stage: int) -> ScoredHand:
     """Score one hand by the rules of a stage (static, see `stages`)."""
-    hand = once(classify(play.played))
+    hand = barrier(classify(play.played))
     if stage < Stage.JOKERS:
         return _score_cards(play, hand)
     terms = terms_with_boss(play, hand) if stage >= Stage.BOSSES else terms_without_boss(play, hand)
@@ -95,7 +95,7 @@ def _totals(
     played = card_flags.of_scored(
         play.played, hand.scoring, acts, play.ancient_suit, play.hands_left == 0
     )
-    played, held = once((played, card_flags.of_held(play.held, terms.held_debuffed)))
+    played, held = barrier((played, card_flags.of_held(play.held, terms.held_debuffed)))
     known = shared_counts(play, hand, played)
     totals = scoring_passes.before_scoring(play, hand, terms, effects, known)
     totals = scoring_passes.played_cards(totals, play.played, played, effects, draws)

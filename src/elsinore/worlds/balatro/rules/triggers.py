@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.jaxtools.barrier import once
+from elsinore.jaxtools.barrier import barrier
 from elsinore.worlds.balatro.rules import card_flags
 from elsinore.worlds.balatro.rules.jokers.joker import CardEffect
 
@@ -82,7 +82,7 @@ def _apply(
     mult: Float[Array, ""], factor: Float[Array, "card trigger"], gain: Float[Array, "card trigger"]
 ) -> Float[Array, ""]:
     """Mult after all maps in order; triggers that do not take place are the identity."""
-    factor, gain = once((factor, gain))
+    factor, gain = barrier((factor, gain))
     for card in range(factor.shape[0]):
         for trigger in range(factor.shape[1]):
             mult = factor[card, trigger] * mult + gain[card, trigger]
