@@ -29,7 +29,8 @@ from elsinore.experience.replay_buffer import (
 from elsinore.experience.sum_tree import SumTree
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.barrier import barrier
-from elsinore.ops.losses import Scalar, importance_weight
+from elsinore.ops.losses import importance_weight
+from elsinore.ops.schedules import Scalar
 from elsinore.types import Transition
 
 EPS = 1e-6  # added to the TD error, in its units

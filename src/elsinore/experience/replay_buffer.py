@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
 from elsinore.jaxtools import shards
-from elsinore.ops.advantages import Scalar, n_step_return
+from elsinore.ops.advantages import n_step_return
+from elsinore.ops.schedules import Scalar
 from elsinore.types import Transition
 
 

@@ -50,8 +50,9 @@ from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.encoders import CNN, MLP, check_layers, dense, flatten
 from elsinore.nets.initialisation import initialise
 from elsinore.ops import running_statistics
-from elsinore.ops.losses import Scalar, rnd_error
+from elsinore.ops.losses import rnd_error
 from elsinore.ops.running_statistics import RunningStats
+from elsinore.ops.schedules import Scalar
 from elsinore.types import Mean, Transition
 
 
