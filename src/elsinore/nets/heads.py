@@ -197,7 +197,7 @@ def state_noise_head(space: Any, features: int, noise_period: int) -> Head:
         return StateNoise(outputs[..., :size], spread_of(outputs, features, size))
 
     def noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Key[Array, "..."]:
-        return held(key, shape, noise_period)
+        return keys_held_for(key, shape, noise_period)
 
     return Head((1 + features) * size, distribution, noise, plain.env_action, False, features)
 
@@ -215,7 +215,7 @@ def spread_of(
     return outputs[..., size:].reshape(*outputs.shape[:-1], features, size)
 
 
-def held(key: Key[Array, ""], shape: tuple[int, ...], period: int) -> Key[Array, "..."]:
+def keys_held_for(key: Key[Array, ""], shape: tuple[int, ...], period: int) -> Key[Array, "..."]:
     """Keys of the shape, each held for `period` steps of a rollout [time, env]."""
     if len(shape) < 2:
         return split(key, shape)

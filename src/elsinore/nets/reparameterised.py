@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from elsinore.jaxtools.prng import draw, for_use, split
 from elsinore.nets.distributions import Beta, StateNoise
-from elsinore.nets.heads import beta_of, held, spread_of
+from elsinore.nets.heads import beta_of, keys_held_for, spread_of
 from elsinore.ops.continuous_q import correlated_noise, squashed_log_prob, uniform_action
 from elsinore.ops.schedules import Scalar
 
@@ -154,7 +154,7 @@ def state_noise_head(size: int, features: int, noise_period: int) -> ActorHead:
     def of_exploring(
         key: Key[Array, ""], shape: tuple[int, ...], correlation: Scalar
     ) -> Key[Array, "..."]:
-        return held(key, shape, noise_period)
+        return keys_held_for(key, shape, noise_period)
 
     noise = ActionNoise(normal_noise(size).of_learning, of_exploring, _uniform(size))
     return ActorHead((1 + features) * size, policy, noise, features)
