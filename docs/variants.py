@@ -58,7 +58,7 @@ class HardTargetEquations(tk.SACEquations):
 
     def next_value(self, learner, obs, noise, hyper):
         action = self.policy(learner.params.actor, obs).sample(noise)
-        return tk.least_value(self.nets.q(learner.target_params.critics, obs, action))
+        return tk.min_over_critics(self.nets.q(learner.target_params.critics, obs, action))
 
 
 def hard_target(config: tk.SACConfig, env, env_params, num_updates, network=None) -> tk.Algorithm:

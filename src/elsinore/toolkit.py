@@ -38,7 +38,7 @@ from elsinore.nets.config import NetworkConfig, NetworkFamily
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
 from elsinore.ops.advantages import bellman, gae, lambda_returns, n_step_return, vtrace
-from elsinore.ops.continuous_q import least_value
+from elsinore.ops.continuous_q import min_over_critics
 from elsinore.ops.exploration import best_value, chosen_value
 from elsinore.ops.losses import approximate_kl, value_loss
 from elsinore.runs.statistics import ci95, iqm
@@ -118,8 +118,8 @@ __all__ = [
     "iqm",
     "lambda_returns",
     "learning_rewards",
-    "least_value",
     "merge_time_and_env",
+    "min_over_critics",
     "minibatch_epochs",
     "n_step_return",
     "numbers_of",

@@ -13,7 +13,7 @@ from elsinore.ops.continuous_q import (
     critics_value,
     expected_soft_value,
     explored_action,
-    least_value,
+    min_over_critics,
     scaled_action,
     smoothed_action,
     soft_value,
@@ -61,8 +61,8 @@ def test_the_squashed_density_and_its_gradient_are_finite_where_tanh_rounds_to_o
 def test_a_clipped_double_q_target_by_hand():
     """Two critics, two transitions, the second of which terminated."""
     q = jnp.array([[3.0, 5.0], [4.0, 1.0]])
-    np.testing.assert_allclose(least_value(q), [3.0, 1.0])
-    target = bellman(jnp.array([1.0, 2.0]), jnp.array([0.9, 0.0]), least_value(q))
+    np.testing.assert_allclose(min_over_critics(q), [3.0, 1.0])
+    target = bellman(jnp.array([1.0, 2.0]), jnp.array([0.9, 0.0]), min_over_critics(q))
     np.testing.assert_allclose(target, [1.0 + 0.9 * 3.0, 2.0])
 
 

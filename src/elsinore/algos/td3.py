@@ -25,7 +25,7 @@ from elsinore.algos.off_policy_learner import (
 from elsinore.config_records import inherited, settings
 from elsinore.hyperparameters import traced
 from elsinore.nets.reparameterised import Actions, deterministic_head
-from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
+from elsinore.ops.continuous_q import explored_action, min_over_critics, smoothed_action
 from elsinore.types import Algorithm
 
 
@@ -63,7 +63,7 @@ def td3(
         action = smoothed_action(
             best(actor, obs), noise, hyper.target_noise, hyper.target_noise_clip
         )
-        return least_value(nets.q(critics, obs, action))
+        return min_over_critics(nets.q(critics, obs, action))
 
     def actor_loss(actor: PyTree, learner: OffPolicyLearner, obs: PyTree, *_: Any) -> Loss:
         """Minus the first critic's value of the actor's action (the deterministic policy gradient:

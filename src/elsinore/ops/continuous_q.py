@@ -29,7 +29,7 @@ def squashed_log_prob(
     return jnp.sum(normal - slope, axis=-1)
 
 
-def least_value(q: Float[Array, "critic batch"]) -> Float[Array, "batch"]:
+def min_over_critics(q: Float[Array, "critic batch"]) -> Float[Array, "batch"]:
     """The smallest of the critics' values, which overestimates less than each does.
 
     Source: Fujimoto 2018, arXiv:1802.09477 eq. 10 (clipped double Q-learning).
@@ -63,7 +63,7 @@ def truncated_mixture(
 def critics_value(q: Float[Array, "critic batch ..."]) -> Float[Array, "batch"]:
     """The least value of the critics; of quantiles the mean over all of them
     (arXiv:2005.04269)."""
-    return least_value(q) if q.ndim == 2 else jnp.mean(q, axis=(0, 2))
+    return min_over_critics(q) if q.ndim == 2 else jnp.mean(q, axis=(0, 2))
 
 
 def expected_soft_value(
