@@ -215,7 +215,7 @@ def test_a_combination_that_cannot_work_is_refused_by_name_and_value(options, me
 
 def test_a_network_that_cannot_give_quantiles_at_fractions_is_refused():
     with pytest.raises(ValueError, match="does not give distributions of returns"):
-        q_network(NetworkConfig(), 2, jnp.ones(3), custom=Table, numbers=4, implicit=True)
+        q_network(NetworkConfig(), 2, jnp.ones(3), custom=Table, per_action=4, implicit=True)
     cards = NetworkConfig(encoder="elsinore.worlds.balatro.nets:CARDS")
     with pytest.raises(ValueError, match="CARDS.* does not give distributions of returns"):
-        q_network(cards, 2, jnp.ones(3), numbers=4)
+        q_network(cards, 2, jnp.ones(3), per_action=4)

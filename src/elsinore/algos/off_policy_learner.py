@@ -134,7 +134,7 @@ def actor_critics(
         config.num_critics,
         observation,
         network,
-        numbers=quantiles,
+        critic_outputs=quantiles,
         dropout=config.critic_dropout,
         state_noise=bool(head.features),
     )

@@ -33,7 +33,7 @@ class ExpectedReturn:
     """The mean, Q(s, a): DQN as it was published."""
 
     kind: str = "mse"  # of `td_error_loss`
-    numbers: int = 1  # of each action
+    per_action: int = 1  # outputs of the network
     implicit: bool = False  # True: the network takes fractions beside the observation
 
     def fractions(self, key: Key[Array, ""] | None, batch: int) -> Any:
@@ -72,7 +72,7 @@ class _Distribution(ExpectedReturn):
     """Several numbers for each action; the error of a transition is its loss."""
 
     def by_action(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch action n"]:
-        return outputs.reshape(len(outputs), -1, self.numbers)
+        return outputs.reshape(len(outputs), -1, self.per_action)
 
     def loss(self, error: Float[Array, "batch"], weight: Float[Array, "batch"]) -> Float[Array, ""]:
         return jnp.mean(weight * error)
@@ -82,13 +82,13 @@ class _Distribution(ExpectedReturn):
 class CategoricalReturn(_Distribution):
     """Logits of evenly spaced atoms: C51 (Bellemare 2017, arXiv:1707.06887 algorithm 1)."""
 
-    numbers: int = 51
+    per_action: int = 51
     v_min: float = -10.0
     v_max: float = 10.0
 
     @property
     def atoms(self) -> Float[Array, "atom"]:
-        return jnp.linspace(self.v_min, self.v_max, self.numbers)
+        return jnp.linspace(self.v_min, self.v_max, self.per_action)
 
     def mean(self, z: Float[Array, "*batch atom"]) -> Float[Array, "*batch"]:
         return jnp.sum(jax.nn.softmax(z) * self.atoms, axis=-1)
@@ -109,10 +109,10 @@ class CategoricalReturn(_Distribution):
 class QuantileReturn(_Distribution):
     """Quantiles at fixed fractions: QR-DQN (Dabney 2018, arXiv:1710.10044 algorithm 1)."""
 
-    numbers: int = 25
+    per_action: int = 25
 
     def fractions(self, key: Key[Array, ""] | None, batch: int) -> Float[Array, "batch quantile"]:
-        return jnp.broadcast_to(midpoints(self.numbers), (batch, self.numbers))
+        return jnp.broadcast_to(midpoints(self.per_action), (batch, self.per_action))
 
     def mean(self, z: Float[Array, "*batch quantile"]) -> Float[Array, "*batch"]:
         return jnp.mean(z, axis=-1)
@@ -138,10 +138,10 @@ class ImplicitReturn(QuantileReturn):
 DISTRIBUTIONS: dict[str, Callable[[Any], ExpectedReturn]] = {
     "none": lambda config: ExpectedReturn(config.loss),
     "c51": lambda config: CategoricalReturn(
-        numbers=config.atoms, v_min=config.v_min, v_max=config.v_max
+        per_action=config.atoms, v_min=config.v_min, v_max=config.v_max
     ),
-    "qr": lambda config: QuantileReturn(numbers=config.quantiles),
-    "iqn": lambda config: ImplicitReturn(numbers=config.quantiles),
+    "qr": lambda config: QuantileReturn(per_action=config.quantiles),
+    "iqn": lambda config: ImplicitReturn(per_action=config.quantiles),
 }
 
 

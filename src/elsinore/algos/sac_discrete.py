@@ -147,7 +147,7 @@ def sac_discrete(
         config.num_critics,
         observation_of(env, env_params),
         network,
-        numbers=num_actions,
+        critic_outputs=num_actions,
         dropout=config.critic_dropout,
     )
     nets = ChoiceNetworks(with_critics(actor, critics, ()), critics, num_actions)

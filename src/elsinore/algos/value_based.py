@@ -144,7 +144,7 @@ def action_values(
         observation,
         dueling,
         network,
-        numbers=returns.numbers,
+        per_action=returns.per_action,
         implicit=returns.implicit,
         recurrent=True,
     )

@@ -123,13 +123,13 @@ def state_spread(
 
 
 class QNetwork(nn.Module):
-    """Q(s, a) of each action, and their maximum; or, of each action, `numbers` outputs for the
+    """Q(s, a) of each action, and their maximum; or, of each action, several outputs for the
     distribution of its return."""
 
     encoder: Callable[[], nn.Module]
-    num_outputs: int  # actions x numbers
+    num_outputs: int  # of all actions
     dueling: bool = False
-    numbers: int = 1
+    per_action: int = 1
 
     @nn.compact
     def __call__(self, obs: PyTree) -> OutputsAndValue:
@@ -144,7 +144,7 @@ class RecurrentQNetwork(nn.Module):
     width: int  # of the recurrent layer
     num_outputs: int
     dueling: bool = False
-    numbers: int = 1
+    per_action: int = 1
     memory: str = "gru"
 
     @property
@@ -171,8 +171,8 @@ def q_layers(net: Any, features: Float[Array, "*fraction features"]) -> Float[Ar
     """
     q = dense(net.num_outputs, 1.0, name="advantage" if net.dueling else "q")(features)
     if net.dueling:
-        value = dense(net.numbers, 1.0, name="value")(features)[..., None, :]
-        advantage = q.reshape(*q.shape[:-1], -1, net.numbers)
+        value = dense(net.per_action, 1.0, name="value")(features)[..., None, :]
+        advantage = q.reshape(*q.shape[:-1], -1, net.per_action)
         mean = jnp.mean(advantage, axis=-2, keepdims=True)
         q = (value + advantage - mean).reshape(q.shape)
     return q
@@ -187,7 +187,7 @@ class ImplicitQuantileNetwork(nn.Module):
     last: Callable[[], nn.Module]
     num_outputs: int  # actions
     dueling: bool = False
-    numbers: int = 1
+    per_action: int = 1
     cosines: int = 64
 
     @nn.compact

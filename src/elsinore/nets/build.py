@@ -79,11 +79,11 @@ def q_network(
     dueling: bool = False,
     custom: Any = None,
     *,
-    numbers: int = 1,
+    per_action: int = 1,
     implicit: bool = False,
     recurrent: bool = False,
 ) -> Network:
-    """The network of action values of a config, or of `numbers` of each action.
+    """The network of action values of a config, or of `per_action` numbers for each.
 
     An `implicit` one gives quantiles at fractions: it takes (obs, fractions). With `recurrent` it
     may have a memory.
@@ -103,11 +103,11 @@ def q_network(
             "algo.dueling=True applies to the built-in networks only, and a custom network has its"
             " own last layers; set algo.dueling: false, or leave the network out."
         )
-    network = _custom(config, custom, num_actions * numbers, obs) if custom is not None else None
+    network = _custom(config, custom, num_actions * per_action, obs) if custom is not None else None
     if config.memory or (network is not None and network.recurrent):
         _refuse_recurrence(config, custom, recurrent, implicit)
     family = family_of(config)
-    if (family and numbers > 1) or (implicit and (family or network)):
+    if (family and per_action > 1) or (implicit and (family or network)):
         raise _no_distributions(config, custom)
     if network is not None:
         return network
@@ -119,12 +119,12 @@ def q_network(
         before = max(len(config.hidden) - 1, 1 if encoder.func is MLP else 0)
         rest = (config.activation, config.layer_norm, DTYPES[config.dtype])
         parts = encoder_of(config, obs, before), partial(MLP, config.hidden[before:], *rest)
-        return _of_fractions(ImplicitQuantileNetwork(*parts, num_actions, dueling), numbers)
+        return _of_fractions(ImplicitQuantileNetwork(*parts, num_actions, dueling), per_action)
     if config.memory:
         memory, width = config.memory
-        outputs = (num_actions * numbers, dueling, numbers)
+        outputs = (num_actions * per_action, dueling, per_action)
         return network_of(RecurrentQNetwork(encoder, width, *outputs, memory))
-    return network_of(QNetwork(encoder, num_actions * numbers, dueling, numbers))
+    return network_of(QNetwork(encoder, num_actions * per_action, dueling, per_action))
 
 
 def _memory(config: NetworkConfig) -> str:
@@ -181,11 +181,11 @@ def actor_and_critics(
     obs: PyTree,
     custom: Any = None,
     *,
-    numbers: int = 1,
+    critic_outputs: int = 1,
     dropout: float = 0.0,
     state_noise: bool = False,
 ) -> tuple[Network, ValueCritics]:
-    """An actor with `num_outputs` outputs, and critics of its actions, each with `numbers` outputs.
+    """An actor with `num_outputs` outputs, and critics of its actions, each with `critic_outputs`.
     With `state_noise` its outputs are means, then the spread of noise of its features.
 
     `custom` makes the actor, whose value is not read; the critics are built from the config.
@@ -218,10 +218,10 @@ def actor_and_critics(
     rest = (config.activation, config.layer_norm, dtype, dropout)
     if encoder.func is MLP:
         trunk = partial(MLP, config.of_critic.hidden, *rest)
-        return actor, critics_of(Critics(None, trunk, num_critics, numbers))
+        return actor, critics_of(Critics(None, trunk, num_critics, critic_outputs))
     trunk = partial(MLP, config.of_critic.hidden[-1:], *rest)
     return actor, critics_of(
-        Critics(encoder_of(config.of_critic, obs), trunk, num_critics, numbers)
+        Critics(encoder_of(config.of_critic, obs), trunk, num_critics, critic_outputs)
     )
 
 

@@ -36,24 +36,24 @@ class ContinuousActor(nn.Module):
 
 
 class Critics(nn.Module):
-    """Q(s, a) by several critics that share nothing; or `numbers` outputs by each: quantiles of the
+    """Q(s, a) by several critics that share nothing; or `num_outputs` by each: quantiles of the
     return, or the values of n actions, where the action is ()."""
 
     encoder: Callable[[], nn.Module] | None  # of the observation alone; None: the trunk reads it
     trunk: Callable[[], nn.Module]  # of the observation, or of its features, and the action
-    number: int
-    numbers: int = 1
+    num_critics: int
+    num_outputs: int = 1  # of each
 
     @nn.compact
     def __call__(
         self, obs: PyTree, action: Float[Array, "action"] | tuple[()]
-    ) -> Float[Array, "critic"] | Float[Array, "critic number"]:
+    ) -> Float[Array, "critic"] | Float[Array, "critic output"]:
         each = []
-        for i in range(self.number):
+        for i in range(self.num_critics):
             seen = obs if self.encoder is None else self.encoder()(obs)
             features = self.trunk()({"action": action, "obs": seen})
-            q = dense(self.numbers, 1.0, name=f"q_{i}")(features)
-            each.append(q[0] if self.numbers == 1 else q)
+            q = dense(self.num_outputs, 1.0, name=f"q_{i}")(features)
+            each.append(q[0] if self.num_outputs == 1 else q)
         return jnp.stack(each)
 
 
