@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,6 +43,13 @@ def draw(sampler: Callable[..., Array], key: Key[Array, ""], shape: tuple[int, .
 def split(key: Key[Array, ""], shape: tuple[int, ...]) -> Key[Array, "..."]:
     """Keys of any shape, likewise."""
     return draw(jax.random.split, key, shape)
+
+
+def over_keys(function: Callable[..., Any], keys: Key[Array, "..."], *args: Any) -> Any:
+    """`function(key, *args)` of each key, by the `args` in its place."""
+    for _ in range(keys.ndim):
+        function = jax.vmap(function)
+    return function(keys, *args)
 
 
 def _constant(name: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.special import betaln, digamma, erf
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from elsinore.jaxtools.prng import draw
+from elsinore.jaxtools.prng import draw, over_keys
 from elsinore.ops.continuous_q import LOG_2PI, squashed_log_prob
 
 
@@ -221,10 +221,8 @@ class Beta(NamedTuple):
 
     def sample(self, noise: Key[Array, "..."]) -> Float[Array, "... action"]:
         """With a key for each action vector, since a beta is drawn by rejection."""
-        draw_one = jax.random.beta
-        for _ in range(noise.ndim):
-            draw_one = jax.vmap(draw_one)
-        return jnp.clip(draw_one(noise, self.alpha, self.beta), 1e-6, 1.0 - 1e-6)
+        drawn = over_keys(jax.random.beta, noise, self.alpha, self.beta)
+        return jnp.clip(drawn, 1e-6, 1.0 - 1e-6)
 
     def mode(self) -> Float[Array, "... action"]:
         """The mean, which the greedy policy takes: near alpha = beta = 1 the peak is anywhere."""
@@ -259,10 +257,9 @@ class StateNoise(NamedTuple):
 
     def sample(self, noise: Key[Array, "..."]) -> Float[Array, "... action"]:
         """With a key for each action vector: the same key is the same function of the state."""
-        weights = lambda key: jax.random.normal(key, self.spread.shape[noise.ndim :])  # noqa: E731
-        for _ in range(noise.ndim):
-            weights = jax.vmap(weights)
-        return self.mean + jnp.sum(self.spread * weights(noise), axis=-2)
+        shape = self.spread.shape[noise.ndim :]
+        weights = over_keys(lambda key: jax.random.normal(key, shape), noise)
+        return self.mean + jnp.sum(self.spread * weights, axis=-2)
 
     def mode(self) -> Float[Array, "... action"]:
         return self.mean

@@ -2,6 +2,7 @@
 are climbed through them; actions are in [-1, 1], in every dimension."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from elsinore.jaxtools.prng import draw, for_use, split
+from elsinore.jaxtools.prng import draw, for_use, over_keys, split
 from elsinore.nets.distributions import Beta, StateNoise
 from elsinore.nets.heads import beta_of, keys_held_for, spread_of
 from elsinore.ops.continuous_q import correlated_noise, squashed_log_prob, uniform_action
@@ -166,10 +167,4 @@ def _uniform(size: int) -> Callable[[Key[Array, "..."]], Actions]:
     def one(key: Key[Array, ""]) -> Float[Array, "action"]:
         return jax.random.uniform(for_use(key, "uniform"), (size,), minval=-1.0, maxval=1.0)
 
-    def uniform(noise: Key[Array, "..."]) -> Actions:
-        every = one
-        for _ in range(noise.ndim):
-            every = jax.vmap(every)
-        return every(noise)
-
-    return uniform
+    return partial(over_keys, one)
