@@ -17,7 +17,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.continuous_q import with_dropout
-from elsinore.nets.reparameterised import REPARAMETERISED, squashed_head
+from elsinore.nets.reparameterised import REPARAMETERISED, squashed_actor_head
 from tests.algos.test_td3 import constant, differs
 from tests.algos.trainees import KEY, MAKE, PARAMS, SAC, TD3, compiled, mean, train, values
 from tests.small_envs import Dart, Dials, Forever, Honest, World
@@ -411,7 +411,7 @@ def test_dropped_units_are_drawn_in_training_and_never_when_acting():
         Honest(),
         PARAMS,
         None,
-        lambda size: squashed_head(size, 0.0),
+        lambda size: squashed_actor_head(size, 0.0),
     )
     plain = nets.q(critics, obs, action)
     assert (plain == plain[:, :1]).all()

@@ -26,7 +26,7 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
 from elsinore.experience.replay_buffer import ReplayBatch
 from elsinore.nets.distributions import categorical
-from elsinore.nets.reparameterised import squashed_head
+from elsinore.nets.reparameterised import squashed_actor_head
 from tests.algos.trainees import DQN, KEY, SAC, TINY
 from tests.small_envs import Clocked, Dart, Forever
 
@@ -114,7 +114,7 @@ def test_a_target_is_lowered_by_the_gap_of_the_action_it_is_of(variants):
 
 def test_a_hard_target_is_the_least_value_of_an_action_without_its_entropy(variants):
     config = SAC()
-    nets = actor_critics(config, Dart(), Clocked(), None, lambda n: squashed_head(n, 0.0))
+    nets = actor_critics(config, Dart(), Clocked(), None, lambda n: squashed_actor_head(n, 0.0))
     obs = jnp.ones((3, 1))
     noise = nets.noise(KEY, (3,))
     params: ActorCritics = nets.net.init(KEY, obs[0])

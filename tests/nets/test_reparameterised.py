@@ -7,17 +7,16 @@ import pytest
 from scipy import stats
 
 from elsinore.nets.continuous_q import ContinuousActor
-from elsinore.nets.distributions import Beta, StateNoise
+from elsinore.nets.distributions import Beta, Normal, StateNoise
 from elsinore.nets.encoders import MLP
 from elsinore.nets.initialisation import initialise
 from elsinore.nets.reparameterised import (
     CentredBeta,
-    SquashedNormal,
-    SquashedStateNoise,
-    beta_head,
-    deterministic_head,
-    squashed_head,
-    state_noise_head,
+    Squashed,
+    beta_actor_head,
+    deterministic_actor_head,
+    squashed_actor_head,
+    state_noise_actor_head,
 )
 
 KEY, DRAWS = jax.random.key(0), 20_000
@@ -62,12 +61,12 @@ def test_a_beta_between_minus_one_and_one_has_the_density_that_scipy_gives_it():
 
 SPREAD = jnp.array([[0.3, 0.0], [-0.4, 0.8], [0.0, 0.5]])  # of three features, for two actions
 STD = np.sqrt(np.square(SPREAD).sum(axis=0) + 1e-6)
-NOISY = SquashedStateNoise(StateNoise(jnp.array([0.5, -1.0]), SPREAD))
+NOISY = Squashed(StateNoise(jnp.array([0.5, -1.0]), SPREAD))
 
 
 def test_in_learning_noise_of_the_state_is_the_squashed_normal_of_one_step():
     noise = jnp.array([0.7, -1.3])
-    plain = SquashedNormal(jnp.array([0.5, -1.0]), jnp.log(STD))
+    plain = Squashed(Normal(jnp.array([0.5, -1.0]), jnp.log(STD)))
     for found, expected in zip(
         NOISY.sample_with_log_prob(noise), plain.sample_with_log_prob(noise), strict=True
     ):
@@ -82,17 +81,17 @@ def test_as_it_explores_its_draws_are_of_that_normal_and_a_key_is_one_function_o
         z = (drawn[:, i] - float(NOISY.unsquashed.mean[i])) / STD[i]
         assert stats.kstest(z, "norm").pvalue > 1e-3
     # linear in the features: twice the spread is twice the noise, by the same key
-    twice = SquashedStateNoise(NOISY.unsquashed._replace(spread=2.0 * SPREAD))
+    twice = Squashed(NOISY.unsquashed._replace(spread=2.0 * SPREAD))
     mean = NOISY.unsquashed.mean
     one, two = (jnp.arctanh(x.sample(KEY)) - mean for x in (NOISY, twice))
     np.testing.assert_allclose(two, 2.0 * one, rtol=1e-4)
 
 
 HEADS = {
-    "deterministic": deterministic_head(2),
-    "squashed": squashed_head(2, 0.0),
-    "beta": beta_head(2),
-    "gsde": state_noise_head(2, 3, 4),
+    "deterministic": deterministic_actor_head(2),
+    "squashed": squashed_actor_head(2, 0.0),
+    "beta": beta_actor_head(2),
+    "gsde": state_noise_actor_head(2, 3, 4),
 }
 each_head = pytest.mark.parametrize("kind", HEADS)
 RANDOM = ("squashed", pytest.param("beta", marks=pytest.mark.slow), "gsde")

@@ -29,9 +29,9 @@ from elsinore.nets.reparameterised import (
     REPARAMETERISED,
     Actions,
     ActorHead,
-    beta_head,
-    squashed_head,
-    state_noise_head,
+    beta_actor_head,
+    squashed_actor_head,
+    state_noise_actor_head,
 )
 from elsinore.ops.continuous_q import soft_value, temperature_loss, truncated_mixture
 from elsinore.types import Algorithm
@@ -206,10 +206,10 @@ def sac(
 
     def make_head(size: int) -> ActorHead:
         if config.action_distribution == "beta":
-            return beta_head(size)
+            return beta_actor_head(size)
         if config.action_distribution == "gsde":
-            return state_noise_head(size, config.network.features, config.noise_period)
-        return squashed_head(size, config.network.initial_log_std)
+            return state_noise_actor_head(size, config.network.features, config.noise_period)
+        return squashed_actor_head(size, config.network.initial_log_std)
 
     nets = actor_critics(config, env, env_params, network, make_head, config.quantiles)
     return off_policy(config, env, num_updates, nets, equations(config, nets))

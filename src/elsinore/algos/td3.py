@@ -24,7 +24,7 @@ from elsinore.algos.off_policy_learner import (
 )
 from elsinore.config_records import inherited, settings
 from elsinore.hyperparameters import traced
-from elsinore.nets.reparameterised import Actions, deterministic_head
+from elsinore.nets.reparameterised import Actions, deterministic_actor_head
 from elsinore.ops.continuous_q import explored_action, min_over_critics, smoothed_action
 from elsinore.types import Algorithm
 
@@ -51,7 +51,7 @@ def td3(
     config: TD3Config, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
     """TD3 for one gymnax env; raises as `actor_critics` does."""
-    nets = actor_critics(config, env, env_params, network, deterministic_head)
+    nets = actor_critics(config, env, env_params, network, deterministic_actor_head)
     best = nets.policy
 
     def explore(actor: PyTree, obs: PyTree, noise: Actions, hyper: Any) -> Actions:

@@ -128,6 +128,10 @@ class Normal(NamedTuple):
     ) -> Float[Array, "... action"]:
         return draw(jax.random.normal, key, (*shape, num_actions))
 
+    def marginal(self) -> "Normal":
+        """The normal of one step, as of `StateNoise`."""
+        return self
+
     def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
         return self.mean + jnp.exp(self.log_std) * noise
 
@@ -146,23 +150,14 @@ class Normal(NamedTuple):
         return {"mean": self.mean, "standard deviation": jnp.exp(self.log_std)}
 
 
-class TanhNormal(NamedTuple):
+class TanhNormal(Normal):
     """The hyperbolic tangent of independent normals, for algorithms that need the probability of
     an old action: an action is the normals' number u, and the head gives tanh(u), scaled to its
-    bounds, to the env. So no density is computed from a tanh that has rounded to 1.
+    bounds, to the env. So no density is computed from a tanh that has rounded to 1. Its mode is
+    the median.
 
     Source: Haarnoja 2018, arXiv:1801.01290 appendix C.
     """
-
-    mean: Float[Array, "... action"]  # of the normals
-    log_std: Float[Array, "... action"]
-
-    def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
-        return self.mean + jnp.exp(self.log_std) * noise
-
-    def mode(self) -> Float[Array, "... action"]:
-        """The median: the means."""
-        return self.mean
 
     def log_prob(self, action: Float[Array, "... action"]) -> Float[Array, "..."]:
         """Log-density of tanh(action) in [-1, 1]."""
@@ -170,7 +165,7 @@ class TanhNormal(NamedTuple):
 
     def entropy(self) -> Float[Array, "..."]:
         """In nats, of tanh(action) in [-1, 1]: that of the normals and E[log(1 - tanh(u)^2)]."""
-        return Normal(*self).entropy() + jnp.sum(_log_slope(self.mean, self.log_std), axis=-1)
+        return super().entropy() + jnp.sum(_log_slope(self.mean, self.log_std), axis=-1)
 
     def action_scores(self) -> dict[str, Float[Array, "... action"]]:
         return {"median": jnp.tanh(self.mean), "standard deviation": jnp.exp(self.log_std)}

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from elsinore.jaxtools.prng import draw, for_use, over_keys, split
-from elsinore.nets.distributions import Beta, StateNoise
+from elsinore.nets.distributions import Beta, Normal, StateNoise
 from elsinore.nets.heads import beta_of, keys_held_for, spread_of
 from elsinore.ops.continuous_q import correlated_noise, squashed_log_prob, uniform_action
 from elsinore.ops.schedules import Scalar
@@ -22,27 +22,30 @@ REPARAMETERISED = ("squashed", "beta", "gsde")
 Actions = Float[Array, "*batch action"]
 
 
-class SquashedNormal(NamedTuple):
+class Squashed(NamedTuple):
     """The hyperbolic tangent of independent normals: actions in [-1, 1] (Haarnoja 2018,
-    arXiv:1801.01290 appendix C)."""
+    arXiv:1801.01290 appendix C). Noise that is a function of the state (Raffin 2020,
+    arXiv:2005.05719) is held for several steps in `sample`, which explores; in learning, where each
+    row has noise of its own, they are the normals of one step."""
 
-    mean: Float[Array, "... action"]  # of the normals
-    log_std: Float[Array, "... action"]
+    unsquashed: Normal | StateNoise
 
-    def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
-        return jnp.tanh(self.mean + jnp.exp(self.log_std) * noise)
+    def sample(self, noise: Array) -> Float[Array, "... action"]:
+        """With noise of `unsquashed`."""
+        return jnp.tanh(self.unsquashed.sample(noise))
 
     def sample_with_log_prob(
         self, noise: Float[Array, "... action"]
     ) -> tuple[Float[Array, "... action"], Float[Array, "..."]]:
         """A sample and its log-density, which is not computed from the action: an action that
         rounds to 1 has lost its normal's value."""
-        unsquashed = self.mean + jnp.exp(self.log_std) * noise
-        return jnp.tanh(unsquashed), squashed_log_prob(unsquashed, self.mean, self.log_std)
+        normal = self.unsquashed.marginal()
+        unsquashed = normal.sample(noise)
+        return jnp.tanh(unsquashed), squashed_log_prob(unsquashed, *normal)
 
     def mode(self) -> Float[Array, "... action"]:
         """The median: tanh of the means."""
-        return jnp.tanh(self.mean)
+        return jnp.tanh(self.unsquashed.mode())
 
 
 class CentredBeta(NamedTuple):
@@ -69,26 +72,6 @@ class CentredBeta(NamedTuple):
     def mode(self) -> Float[Array, "... action"]:
         """The mean, as of `Beta`."""
         return 2.0 * self.unit.mode() - 1.0
-
-
-class SquashedStateNoise(NamedTuple):
-    """The hyperbolic tangent of normals whose noise is a function of the state (Raffin 2020,
-    arXiv:2005.05719): held for several steps while it explores, and in learning, where each row has
-    noise of its own, the normal of one step."""
-
-    unsquashed: StateNoise
-
-    def sample(self, noise: Key[Array, "..."]) -> Float[Array, "... action"]:
-        """With a key for each action vector: the same key is the same function of the state."""
-        return jnp.tanh(self.unsquashed.sample(noise))
-
-    def sample_with_log_prob(
-        self, noise: Float[Array, "... action"]
-    ) -> tuple[Float[Array, "... action"], Float[Array, "..."]]:
-        return SquashedNormal(*self.unsquashed.marginal()).sample_with_log_prob(noise)
-
-    def mode(self) -> Float[Array, "... action"]:
-        return jnp.tanh(self.unsquashed.mode())
 
 
 class ActionNoise(NamedTuple):
@@ -124,33 +107,33 @@ def normal_noise(size: int) -> ActionNoise:
     return ActionNoise(independent, correlated, uniform_action)
 
 
-def deterministic_head(size: int) -> ActorHead:
+def deterministic_actor_head(size: int) -> ActorHead:
     """Tanh of the outputs, to which exploring adds noise."""
     return ActorHead(size, jnp.tanh, normal_noise(size))
 
 
-def squashed_head(size: int, initial_log_std: float) -> ActorHead:
+def squashed_actor_head(size: int, initial_log_std: float) -> ActorHead:
     """Outputs are means, then log standard deviations."""
 
-    def policy(outputs: Float[Array, "... outputs"]) -> SquashedNormal:
+    def policy(outputs: Float[Array, "... outputs"]) -> Squashed:
         mean, log_std = jnp.split(outputs, 2, axis=-1)
-        return SquashedNormal(mean, jnp.clip(log_std + initial_log_std, *LOG_STD))
+        return Squashed(Normal(mean, jnp.clip(log_std + initial_log_std, *LOG_STD)))
 
     return ActorHead(2 * size, policy, normal_noise(size))
 
 
-def beta_head(size: int) -> ActorHead:
+def beta_actor_head(size: int) -> ActorHead:
     """Outputs are those of `heads.bounded_head`; noise is a key for each action vector."""
     noise = ActionNoise(split, lambda key, shape, correlation: split(key, shape), _uniform(size))
     return ActorHead(2 * size, lambda outputs: CentredBeta(beta_of(outputs)), noise)
 
 
-def state_noise_head(size: int, features: int, noise_period: int) -> ActorHead:
+def state_noise_actor_head(size: int, features: int, noise_period: int) -> ActorHead:
     """Outputs are those of `heads.state_noise_head`, with means from -2 to 2."""
 
-    def policy(outputs: Float[Array, "... outputs"]) -> SquashedStateNoise:
+    def policy(outputs: Float[Array, "... outputs"]) -> Squashed:
         mean = jnp.clip(outputs[..., :size], -LARGEST_MEAN, LARGEST_MEAN)
-        return SquashedStateNoise(StateNoise(mean, spread_of(outputs, features, size)))
+        return Squashed(StateNoise(mean, spread_of(outputs, features, size)))
 
     def of_exploring(
         key: Key[Array, ""], shape: tuple[int, ...], correlation: Scalar
