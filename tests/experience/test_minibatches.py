@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,7 @@ ROWS = jnp.array([3, 0, 5, 5])
 
 @jax.jit
 def there_and_back(batch):
-    table, unpack = pack(batch)
-    return unpack(table[ROWS])
+    return pack(batch)(ROWS)
 
 
 def numbers(dtype, *shape):
@@ -57,6 +58,15 @@ def test_integers_whose_bits_spell_nan_or_a_denormal_come_back_equal():
         [0x7FC00001, 0x7F800001, 0xFFC00000, 0x00000001, 0x807FFFFF, 0x7F800000], np.uint32
     )
     assert_same_rows({"signed": bits.view(np.int32), "unsigned": bits})
+
+
+def test_images_of_bytes_come_back_equal_and_never_become_floats():
+    batch = {"image": np.arange(SIZE * 256).astype(np.uint8).reshape(SIZE, 16, 16)}
+    batch["reward"] = np.ones(SIZE, np.float32)
+    assert_same_rows(batch)
+    text = there_and_back.lower(batch).as_text()
+    largest = max(int(n) * int(m) for n, m in re.findall(r"tensor<(\d+)x(\d+)xf32>", text))
+    assert largest < SIZE * 256
 
 
 def test_time_and_env_merge_time_first():

@@ -149,8 +149,7 @@ def minibatch_epochs(
     `minibatch_stats_fn(batch, rows)`, statistics of each minibatch from before the first step,
     [minibatch, ...], the loss is of (minibatch, its statistics).
     """
-    table, unpack = pack(batch)
-    size = table.shape[0]
+    gathered, size = pack(batch), len(jax.tree.leaves(batch)[0])
     orders = permutations(key, num_epochs, size)
     rows = orders.reshape(num_epochs * num_minibatches, size // num_minibatches)
     vector, unravel = ravel_pytree(learner.params)
@@ -162,7 +161,7 @@ def minibatch_epochs(
         carry: tuple[Learner, Bool[Array, ""]], of_minibatch: tuple[Int[Array, "row"], PyTree]
     ) -> tuple[tuple[Learner, Bool[Array, ""]], tuple[MetricRow, Bool[Array, ""] | None]]:
         (learner, stopped), (rows, stats) = carry, of_minibatch
-        part = unpack(table[rows])
+        part = gathered(rows)
         part = part if minibatch_stats_fn is None else (part, stats)
         new, metrics, norm = step(learner, part, learning_rate)
         metrics = metrics | {"learner/gradient_norm": norm}

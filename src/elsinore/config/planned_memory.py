@@ -57,7 +57,8 @@ class PlannedMemory:
         elif replicas > self.layout.rows:
             # old and new, to choose from; of a population on a CPU the one at hand, cut out
             again = 2 if self._is_vmap else int(self.has_population)
-        # the rollout, its table, a gathered copy; or the envs of an evaluation, before and after
+        # the rollout, its table (of images: what networks make of them), a gathered copy; or the
+        # envs of an evaluation, before and after
         experience = max(3 * self._of_a_rollout(), 2 * self._of_an_evaluation())
         held = self._held * one * copies
         return held + self._at_once * (again * one + experience)
