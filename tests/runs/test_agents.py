@@ -129,7 +129,7 @@ def test_the_report_of_a_training_has_a_line_for_each_agent(run):
 def test_sinks_get_the_final_evaluation_of_each_agent(run):
     names = run.experiment.agents.names
     per_agent = run.summary["eval_return"]["per_agent"]
-    seeds, means = (f(run.summary, names) for f in (finals_of_seeds, means_of_finals))
+    seeds, means = finals_of_seeds(run.summary, names), means_of_finals(run.summary, names)
     for seed, returns in zip(seeds, per_agent, strict=True):
         assert [seed[f"{name}/final/return"] for name in names] == returns
     assert list(means) == ["final/return", *(f"{name}/final/return" for name in names)]
