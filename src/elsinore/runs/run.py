@@ -19,13 +19,13 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, printable, shown, span
 from elsinore.runs.budgets import ending
-from elsinore.runs.checkpoints import choice as checkpoint_choice
-from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.checkpoints.buffers import without_buffers
+from elsinore.runs.checkpoints.choice import named_checkpoint
 from elsinore.runs.checkpoints.directory import Checkpoint
 from elsinore.runs.checkpoints.manifest import MODULE
 from elsinore.runs.checkpoints.match import check_match, other_versions
 from elsinore.runs.checkpoints.restored import best_replica, policy_of, restore_state
+from elsinore.runs.checkpoints.table import checkpoint_rows
 from elsinore.runs.curves.run_curves import run_figure
 from elsinore.runs.curves.svg import curve_svg
 from elsinore.runs.export.export import default_folder, refuse_export, write_export
@@ -175,84 +175,14 @@ class Run:
         Raises:
             ConfigError: for a checkpoint that does not exist.
         """
-        folder = self._folder.checkpoints
-        found = checkpoints.list_checkpoints(folder)
-        names = ", ".join(c.name for c in found)
-        if which is None:
-            if chosen := checkpoint_choice.by_default(folder, self.experiment):
-                return chosen
-            if not names and self._is_before_its_first_chunk():
-                self._folder.refuse_before_its_first_chunk("checkpoint")
-            remedy = (
-                "name another (--checkpoint, or --from RUN@NAME; in Python, checkpoint, policy or"
-                f" from_run) of {names}"
-                if names
-                else f"bring {shown(folder)} back"
-            )
-            raise ConfigError(
-                f"{shown(self.path)} has no checkpoint of its best or latest state; train it"
-                f" further, or {remedy}."
-            )
-        kinds = (
-            ("latest", "emergency")
-            if which == "latest"
-            else (which,)
-            if which in checkpoints.CHECKPOINT_KINDS
-            else None
-        )
-        chosen = [
-            c for c in found if (c.kind in kinds if kinds else which in (c.name, c.path.name))
-        ]
-        if not chosen:
-            there = names or "none"
-            raise ConfigError(
-                f"checkpoint {which!r} is not in {shown(self.path)}; it has: {there}."
-            )
-        best = checkpoint_choice.best_of(chosen, self.experiment) if which == "best" else None
-        return best or chosen[0]
+        return named_checkpoint(self._folder, self.experiment, which)
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """All checkpoints, newest first: `name`, `kind`, `update`, `env_steps` of each seed, the
         `metric` that ranks them with its `value`, `bytes`, `time` of writing (seconds since the
         epoch) and `best`, true for the one that `checkpoint` chooses as such. What is not known is
         None."""
-        found = checkpoints.list_checkpoints(self._folder.checkpoints)
-        best = checkpoint_choice.best_of([c for c in found if c.kind == "best"], self.experiment)
-        steps = self._steps_per_update()
-        rows = []
-        for each in found:
-            metric = each.manifest.get("metric") or {}
-            try:
-                size = checkpoints.size_of(each)
-            except FileNotFoundError:  # a run that trains has removed it meanwhile
-                continue
-            rows.append(
-                {
-                    "name": each.name,
-                    "kind": each.kind,
-                    "update": each.update,
-                    "env_steps": each.update * steps if steps else None,
-                    "metric": metric.get("name"),
-                    "value": metric.get("value"),
-                    "bytes": size,
-                    "time": each.manifest.get("time"),
-                    "best": best is not None and each.path == best.path,
-                }
-            )
-        return rows
-
-    def _is_before_its_first_chunk(self) -> bool:
-        if not self._folder.database.exists():
-            return not self._folder.summary.exists()
-        with reading(self._folder.database) as store:
-            return not store.chunks()
-
-    def _steps_per_update(self) -> int:
-        """Env steps of an update, as the store has it; 0 where it is not known."""
-        if not self._folder.database.exists():
-            return 0
-        with reading(self._folder.database) as store:
-            return store.info().get("steps_per_update", 0)
+        return checkpoint_rows(self._folder, self.experiment)
 
     @checked
     def state(self, which: str | None = "latest") -> RunState:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs.checkpoints.directory import (
+    CHECKPOINT_KINDS,
     BrokenCheckpoint,
     Checkpoint,
     clean,
@@ -17,6 +18,10 @@ from elsinore.runs.checkpoints.directory import (
 )
 from elsinore.runs.checkpoints.match import MAY_CHANGE, check_match
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store.store import reading
+
+# What a kind means as a choice: a run that was cut off saves its latest state as `emergency`.
+KINDS = {kind: (kind,) for kind in CHECKPOINT_KINDS} | {"latest": ("latest", "emergency")}
 
 
 def best_of(found: list[Checkpoint], experiment: Experiment) -> Checkpoint | None:
@@ -28,6 +33,51 @@ def best_of(found: list[Checkpoint], experiment: Experiment) -> Checkpoint | Non
         return sign * metric["value"] if metric else -np.inf
 
     return max(found, key=rank, default=None)
+
+
+def named_checkpoint(folder: RunDir, experiment: Experiment, which: str | None) -> Checkpoint:
+    """A checkpoint by kind or name, by default as `by_default`; see `Run.checkpoint`.
+
+    Raises:
+        ConfigError: for a checkpoint that does not exist.
+    """
+    found = list_checkpoints(folder.checkpoints)
+    if which is None:
+        if chosen := by_default(folder.checkpoints, experiment):
+            return chosen
+        raise _none_by_default(folder, found)
+    kinds = KINDS.get(which, ())
+    chosen = [c for c in found if c.kind in kinds or which in (c.name, c.path.name)]
+    if not chosen:
+        raise ConfigError(
+            f"checkpoint {which!r} is not in {shown(folder.path)}; it has:"
+            f" {', '.join(c.name for c in found) or 'none'}."
+        )
+    best = best_of(chosen, experiment) if which == "best" else None
+    return best or chosen[0]
+
+
+def _none_by_default(folder: RunDir, found: list[Checkpoint]) -> ConfigError:
+    """The refusal of a run that has no checkpoint of its best or latest state."""
+    if not found and _is_before_its_first_chunk(folder):
+        folder.refuse_before_its_first_chunk("checkpoint")
+    remedy = (
+        "name another (--checkpoint, or --from RUN@NAME; in Python, checkpoint, policy or"
+        f" from_run) of {', '.join(c.name for c in found)}"
+        if found
+        else f"bring {shown(folder.checkpoints)} back"
+    )
+    return ConfigError(
+        f"{shown(folder.path)} has no checkpoint of its best or latest state; train it"
+        f" further, or {remedy}."
+    )
+
+
+def _is_before_its_first_chunk(folder: RunDir) -> bool:
+    if not folder.database.exists():
+        return not folder.summary.exists()
+    with reading(folder.database) as store:
+        return not store.chunks()
 
 
 def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
