@@ -201,11 +201,12 @@ class Pipeline:
             while not wait([chunk.computed], HEARTBEAT).done:
                 left = self._controls.stop.seconds_left
                 if self._keeps and left < SAVING and not processes.joined():
-                    log.warning(
-                        "stopped; this chunk is left out: little time is left after the signal; %s",
-                        MORE_TIME,
+                    text = (
+                        "stopped; this chunk is left out: little time is left after the signal;"
+                        f" {MORE_TIME}"
                     )
-                    raise OutOfTime
+                    log.warning(text)
+                    raise OutOfTime(text)
             return chunk.computed.result()
 
     def _finished_chunk(

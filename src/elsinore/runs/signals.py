@@ -94,13 +94,12 @@ def refuse_if_late(stop: Stop, seconds: float) -> None:
     late = stop.deadline < math.inf and stop.seconds_left <= 2 * seconds
     if processes.any_of(late, "late"):
         needed = f", and it may take {seconds:.0f} s" if seconds else ""
-        log.warning(
-            "stopped; the final evaluation is left out: %.0f s are left after the signal%s; %s",
-            stop.seconds_left,
-            needed,
-            MORE_TIME,
+        text = (
+            f"stopped; the final evaluation is left out: {stop.seconds_left:.0f} s are left after"
+            f" the signal{needed}; {MORE_TIME}"
         )
-        raise OutOfTime
+        log.warning(text)
+        raise OutOfTime(text)
 
 
 @contextmanager
