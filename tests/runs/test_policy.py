@@ -13,6 +13,7 @@ import pytest
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.runs.policy import Policy
+from elsinore.runs.shipped import FOLDER
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 
@@ -241,6 +242,24 @@ def test_values_are_one_number_an_observation(run):
     assert values.shape == (8,)
     assert np.isfinite(values).all()
     assert run.policy().value(observations()[0]).shape == ()
+
+
+def test_the_scores_of_actions_are_what_the_policy_chooses_by(run):
+    policy, seen = run.policy(), observations(8)
+    scores = policy.action_scores(seen)
+    assert list(scores) == ["probability"] and scores["probability"].shape == (8, 2)
+    np.testing.assert_allclose(scores["probability"].sum(axis=1), 1.0, rtol=1e-6)
+    assert (scores["probability"].argmax(axis=1) == policy(seen)).all()
+    assert policy.action_scores(seen[0])["probability"].shape == (2,)
+
+
+def test_the_scores_of_action_values_have_the_value_as_their_largest():
+    policy = elsinore.load(FOLDER / "MountainCar-v0" / "dqn").policy()
+    seen = np.array([[-0.5, 0.0], [0.2, 0.03]], np.float32)
+    values = policy.action_scores(seen)["action value"]
+    assert values.shape == (2, 3)
+    np.testing.assert_allclose(values.max(axis=1), policy.value(seen), rtol=1e-6)
+    assert (values.argmax(axis=1) == policy(seen)).all()
 
 
 def test_the_exported_file_says_what_it_takes_and_gives(run):

@@ -3,6 +3,7 @@
 import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -87,11 +88,9 @@ class Policy:
             )
             for greedy in (True, False)
         }
-        value = algo.policy.value
-        self._value = (
-            None
-            if value is None
-            else jax.jit(jax.vmap(lambda carry, obs: value(policy_state, carry, obs)))
+        self._value, self._scores = (
+            function and jax.jit(jax.vmap(partial(function, policy_state)))
+            for function in (algo.policy.value, algo.policy.action_scores)
         )
 
     def __repr__(self) -> str:
@@ -227,9 +226,28 @@ class Policy:
         """
         if self._value is None:
             raise ValueError("this algorithm estimates no value of an observation.")
+        return self._evaluated(self._value, obs)
+
+    def action_scores(self, obs: PyTree) -> dict[str, np.ndarray]:
+        """The numbers that the policy chooses an action by, each [..., action], by their names:
+        `action value` (Q(s, a) of DQN and PQN, in the unit of rewards; -inf of an illegal action),
+        `probability` of each discrete action, or the parameters of the distribution of a
+        continuous one, such as `mean` and `standard deviation`.
+
+        With a memory as `value`: ask before the action of the same observation.
+
+        Raises:
+            ValueError: for an algorithm without such numbers, or an observation as in a call.
+        """
+        if self._scores is None:
+            raise ValueError("this algorithm gives no scores of its actions.")
+        return self._evaluated(self._scores, obs)
+
+    def _evaluated(self, function: Callable[[PyTree, PyTree], Any], obs: PyTree) -> Any:
+        """A function of carries and observations, of one observation or a batch."""
         batch, single = self._as_batch(obs)
-        values = np.asarray(self._value(self._carry_of(jax.tree.leaves(batch)[0].shape[0]), batch))
-        return values[0] if single else values
+        found = function(self._carry_of(jax.tree.leaves(batch)[0].shape[0]), batch)
+        return jax.tree.map(lambda x: np.asarray(x)[0] if single else np.asarray(x), found)
 
     def _carry_of(self, size: int) -> PyTree:
         """The carry of `size` running episodes, or the initial one."""
