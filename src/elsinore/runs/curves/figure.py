@@ -1,6 +1,6 @@
 """The training curves of a run: returns, losses, and their spread over seeds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,43 +8,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elsinore.runs.curriculum_log import STAGE_METRIC
+from elsinore.runs.curves.returns import (
+    EVALUATION,
+    TRAINING,
+    evaluation_returns,
+    returns_of_agents,
+    training_returns,
+)
 from elsinore.runs.curves.style import (
-    BLUE,
     GREEN,
     GREY,
-    LINE_COLOURS,
+    LABEL_LENGTH,
     LINE_DASHES,
-    ORANGE,
     dots,
+    legend,
+    line_styles,
     number_text,
     plain,
+    say,
     shortened,
 )
-from elsinore.runs.curves.values import (
-    by_seed,
-    learning_values,
-    mean_of,
-    smoothed,
-    values_by_seed,
-)
+from elsinore.runs.curves.values import by_seed, learning_values, mean_of
 from elsinore.runs.files.natural import natural
 from elsinore.runs.members import best_in, members_in
 from elsinore.runs.records import EPISODE_COUNT, Row
-from elsinore.runs.statistics import ci95
 from elsinore.runs.store.store import reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LABEL_LENGTH = 32  # two labels of this length are as wide as a panel
 MOST_AGENTS = 10  # with lines of their own
-TRAINING, EVALUATION = "episode/return", "eval/return"
 RANDOM_ACTIONS = "schedule/epsilon"
-TITLES = {
-    TRAINING: "training: return of finished episodes",
-    EVALUATION: "evaluation: first episodes of fresh environments",
-}
-NOTHING = {TRAINING: "no finished episodes", EVALUATION: "no evaluations"}
 ONE_LEARNER: Mapping[str, str] = {}
 
 
@@ -83,11 +77,11 @@ def training_figure(
     if apart:
         seeds = {row.seed for row in counted}
         known = [row for row in of_agents if row.seed in seeds]
-        _of_each_agent(axes[0, 0], known, steps, TRAINING, agents)
-        _of_each_agent(axes[0, 1], known, steps, EVALUATION, agents, goal)
+        returns_of_agents(axes[0, 0], known, steps, TRAINING, agents)
+        returns_of_agents(axes[0, 1], known, steps, EVALUATION, agents, goal)
     else:
-        _training(axes[0, 0], rows, steps, each)
-        _evaluation(axes[0, 1], rows, counted, steps, goal, over)
+        training_returns(axes[0, 0], rows, steps, each)
+        evaluation_returns(axes[0, 1], rows, counted, steps, goal, over)
     parts = {"": counted}
     if len(algorithms) > 1:
         parts = _by_algorithm(of_agents, agents) if apart else {}
@@ -134,99 +128,6 @@ def _by_algorithm(rows: list[Row], agents: Mapping[str, str]) -> dict[str, list[
     return found
 
 
-def _say(axis, text: str) -> None:
-    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", color=GREY)
-
-
-def _legend(axis) -> None:
-    """Below the axis and its label, where it covers no line."""
-    if labels := axis.get_legend_handles_labels()[1]:
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 4.0}
-        columns = 3 if max(map(len, labels)) <= 25 else 2
-        axis.legend(**below, ncols=columns, frameon=False, columnspacing=1.4)
-
-
-def _training(axis, rows: list[Row], steps: int, each: str) -> None:
-    curves = by_seed(rows, TRAINING)
-    for updates, values in curves.values():
-        for line, style in (
-            (values, {"color": GREY, "alpha": 0.3, "linewidth": 0.8}),
-            (smoothed(values), {"color": BLUE, "alpha": 0.8, "linewidth": 1.4}),
-        ):
-            axis.plot(updates * steps, line, **style, **dots(line))
-    axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
-    axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
-    axis.set_title(TITLES[TRAINING])
-    _legend(axis) if curves else _say(axis, NOTHING[TRAINING])
-
-
-def _evaluation(
-    axis, rows: list[Row], counted: list[Row], steps: int, goal: float | None, each: str
-) -> None:
-    """A line of each seed in `rows`, and the mean of those in `counted`."""
-    updates, values = values_by_seed(rows, EVALUATION)
-    for seed in values:
-        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dots(seed))
-    updates, values = values_by_seed(counted, EVALUATION)
-    if len(updates):
-        axis.plot(
-            updates * steps,
-            mean_of(values),
-            color=ORANGE,
-            marker="o",
-            markersize=3,
-            label=f"mean over {each}s" if len(values) > 1 else f"the {each}",
-        )
-        finite = [column[np.isfinite(column)] for column in values.T]
-        bands = [ci95(seeds, statistic=np.mean) or (np.nan, np.nan) for seeds in finite]
-        if each == "seed" and len(values) > 1 and np.isfinite(bands).any():
-            low, high = np.array(bands).T
-            axis.fill_between(
-                updates * steps,
-                low,
-                high,
-                color=ORANGE,
-                alpha=0.2,
-                label="95 % interval over seeds",
-            )
-    _target(axis, goal)
-    axis.set_title(TITLES[EVALUATION])
-    _legend(axis) if len(updates) else _say(axis, NOTHING[EVALUATION])
-
-
-def _target(axis, goal: float | None) -> None:
-    if goal is not None:
-        axis.axhline(
-            goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {number_text(goal)}"
-        )
-
-
-def _of_each_agent(
-    axis,
-    rows: list[Row],
-    steps: int,
-    name: str,
-    agents: Iterable[str],
-    goal: float | None = None,
-) -> None:
-    """A line for each agent, its mean over seeds, and a thin one for each of several seeds;
-    training returns are smoothed."""
-    found, several = False, False
-    for (dash, colour), agent in zip(_styles(), agents, strict=False):
-        updates, values = values_by_seed([row for row in rows if row.agent == agent], name)
-        drawn = smoothed if name == TRAINING else np.asarray
-        found, several = found or len(updates) > 0, several or len(values) > 1
-        style = {"color": colour, "linestyle": dash}
-        for line in map(drawn, values if len(values) > 1 else ()):
-            axis.plot(updates * steps, line, **style, alpha=0.25, linewidth=0.8)
-        line = drawn(mean_of(values))
-        label = plain(shortened(agent, LABEL_LENGTH))
-        axis.plot(updates * steps, line, **style, linewidth=1.4, label=label, **dots(line))
-    _target(axis, goal)
-    axis.set_title(TITLES[name] + (", mean over seeds" if several else ""))
-    _legend(axis) if found else _say(axis, NOTHING[name])
-
-
 def _stages(axis, rows: list[Row], steps: int) -> None:
     """A vertical line for each change of stage, dotted for a retreat; with the stage's number for a
     single seed."""
@@ -249,7 +150,7 @@ def _stages(axis, rows: list[Row], steps: int) -> None:
                 )
     if changed:
         axis.plot([], [], color=GREEN, label="another stage")
-        _legend(axis)
+        legend(axis)
 
 
 def loss_labels(names: set[str]) -> dict[str, str]:
@@ -294,16 +195,11 @@ def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
     return "learning", {}
 
 
-def _styles() -> Iterator[tuple[str, str]]:
-    """The dash and the colour of one line after another."""
-    return cycle(product(LINE_DASHES, LINE_COLOURS))
-
-
 def _lines(
     axis, parts: Mapping[str, list[Row]], steps: int, title: str, names: Mapping[str, str]
 ) -> None:
     """A line for each metric of `names` in each of the `parts`, whose names follow its label."""
-    drawn, styles = [], _styles()
+    drawn, styles = [], line_styles()
     for (whose, rows), (name, label) in product(parts.items(), names.items()):
         updates, values = learning_values(rows, name)
         if not len(updates):
@@ -320,8 +216,8 @@ def _lines(
         axis.yaxis.set_major_formatter(number_text)
     axis.set_title(title)
     if not drawn:
-        _say(axis, "no metrics" if parts else "several algorithms")
-    _legend(axis)
+        say(axis, "no metrics" if parts else "several algorithms")
+    legend(axis)
 
 
 def spans_decades(values: np.ndarray) -> bool:
@@ -344,4 +240,4 @@ def _exploration(axis, parts: Mapping[str, list[Row]], steps: int) -> None:
         axis.plot([], [], **style, label=f"random actions{whose} (right)")
     right.set_ylim(0.0, 1.05)
     right.spines["top"].set_visible(False)
-    _legend(axis)
+    legend(axis)
