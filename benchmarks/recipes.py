@@ -139,12 +139,13 @@ def line(recipe: Recipe, row: dict[str, Any]) -> str:
 
     returns, lengths = np.array(row["returns"]), np.array(row["lengths"])
     low, high = ci95(returns) or (np.nan, np.nan)
+    seconds = "–" if row["seconds"] is None else f"{row['seconds']:.0f}"
     what = f"`{recipe.config}`" if recipe.config else f"`{recipe.env}` `{recipe.algo}`"
     return (
         f"| {recipe.name} | {what} | {len(returns)} | {row['env_steps']:,} |"
         f" {row['random']:.2f} | {recipe.rule} | {iqm(returns):.2f} [{low:.2f}, {high:.2f}] |"
         f" {returns.min():.2f} | {np.mean(lengths):.0f} ({lengths.min():.0f}) |"
-        f" {recipe.bound} | {sum(row['converged'])} | {row['seconds']:.0f} |"
+        f" {recipe.bound} | {sum(row['converged'])} | {seconds} |"
     )
 
 
@@ -155,7 +156,8 @@ Made by `python -m benchmarks.recipes`; the numbers of every seed are in
 final policy in the environment of its evaluations; *random* is the mean return of uniform random
 actions there, *rule* what a rule-based player reaches (in Hamlet the best of
 [searched rules](hamlet-rules.md)), *lives* the mean length of the last evaluation's episodes (the
-worst seed's). Seconds are of all seeds on two cores that were busy with other work.
+worst seed's). Seconds are of all seeds on two cores that were busy with other work; a dash is of
+a process that was paused.
 [results.md](results.md) has the presets.
 
 """
