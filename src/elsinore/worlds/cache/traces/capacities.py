@@ -1,6 +1,7 @@
 """Parser of capacities: 64 (objects), 1MB, 512KiB, 5% (of the distinct bytes)."""
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -39,7 +40,9 @@ def _capacity(text: str, trace: Trace) -> Capacity:
             " bytes)."
         )
     # exact: as a float 8.2MB is less than 8,200,000
-    number, unit = Fraction(found[1]), "objects" if found[2] == "" else "bytes"
+    # by Decimal: Python refuses to read an integer of more than 4,300 digits
+    number = Fraction(Decimal(found[1]))
+    unit = "objects" if found[2] == "" else "bytes"
     if found[2] == "%":
         scale = Fraction(int(trace.object_size.sum()), 100)
     else:
