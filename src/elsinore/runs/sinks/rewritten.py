@@ -1,6 +1,7 @@
 """Sinks that are written anew from the store, which has all rows, also those before a resume."""
 
 import contextlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from elsinore.runs.records import Row
 from elsinore.runs.store.store import Store
 
 
-class RewrittenSink:
+class RewrittenSink(ABC):
     """Files that begin empty at each `open`, also after an error, which may leave a torn file."""
 
     every = 5.0
@@ -18,12 +19,13 @@ class RewrittenSink:
         self._files: dict[str, Any] = {}  # those that are open, each with `flush` and `close`
         self._store: Any = None
 
+    @abstractmethod
     def _begin(self) -> dict[str, Any]:
         """Empty the target; the files that are then open, to which `_write` may add others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _write(self, rows: list[Row]) -> None:
-        raise NotImplementedError
+        """Write rows of the store into the open files."""
 
     def open(self) -> None:
         self.close()
