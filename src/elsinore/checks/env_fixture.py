@@ -14,7 +14,6 @@ from elsinore.checks.tree_differences import is_tuple
 from elsinore.envs.random_action import random_action
 from elsinore.envs.time_limit import LIMIT, time_limits
 from elsinore.envs.wrapped import is_wrapper
-from elsinore.envs.wrappers.observations import LostNumbers, ObsDtype
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.jaxtools.agents import AGENTS
 from elsinore.nets.heads import choices, head_for, mask_shape
@@ -111,6 +110,8 @@ class EnvFixture:
         """Each wrapper `obs_dtype`'s dtype that changes a number in a random walk."""
         env = self.env
         while is_wrapper(env):
+            from elsinore.envs.wrappers.observations import LostNumbers, ObsDtype
+
             if isinstance(env, ObsDtype):
                 watched = LostNumbers(env.env, env.dtype.name)
                 walks = EnvFixture(watched, None, self._seed, self._num_steps).walks
