@@ -116,6 +116,7 @@ def programs(case: Case) -> Iterator[tuple[str, Callable[[], Any]]]:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
+    from elsinore.runs.checkpoints.buffers import without_buffers
     from elsinore.runs.final_evaluation import evaluation_program
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import over_seeds, stacked
@@ -128,11 +129,14 @@ def programs(case: Case) -> Iterator[tuple[str, Callable[[], Any]]]:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=turn.sharding),
         stacked(plan.state_shapes, turn.padded),
     )
-    in_place = not plan.looks_ahead
+    bare, in_place = without_buffers(shapes), not plan.looks_ahead
     chunk = over_seeds(plan.program.chunk, turn, in_place)
     yield "chunk", lambda: chunk.lower(shapes, np.int32(0))
     yield "beginning", lambda: lower_begin(plan.program, layout, plan.hyper)
-    yield "final evaluation", lambda: evaluation_program(plan, layout).lower(shapes)
+    yield (
+        "final evaluation",
+        lambda: evaluation_program(plan, layout).lower(bare),
+    )
 
 
 def described(row: dict[str, Any], before: list[dict[str, Any]]) -> str:

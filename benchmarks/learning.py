@@ -90,7 +90,6 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     from elsinore.runs.preparation import prepare
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
-    from elsinore.training.turns import place_host
 
     prepare()
     settings = {
@@ -108,10 +107,10 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     load, began = os.getloadavg()[0], time.time()
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began
-    placed = place_host(fetch(states, layout), plans[True].state_shapes, layout)
+    host = fetch(states, layout)
     evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
     episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
-    greedy, sampled = (final_evaluation_of(plans[how], layout)(placed) for how in (True, False))
+    greedy, sampled = (final_evaluation_of(plans[how], layout)(host) for how in (True, False))
     row = {
         "env": case.env,
         "algo": case.algo,

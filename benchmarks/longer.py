@@ -78,7 +78,6 @@ def measured(
     from elsinore.runs.preparation import prepare
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
-    from elsinore.training.turns import place_host
 
     prepare()
     settings = (settings or {}) | {"evaluation.greedy": not sampled}
@@ -94,10 +93,7 @@ def measured(
         )
     )
     evaluate = final_evaluation_of(plan, layout)
-    final_returns, best_returns = (
-        np.asarray(evaluate(place_host(which, plan.state_shapes, layout)).returns)
-        for which in (host, best)
-    )
+    final_returns, best_returns = (np.asarray(evaluate(which).returns) for which in (host, best))
     fallen = best_returns - final_returns
     return {
         "env": preset.env,

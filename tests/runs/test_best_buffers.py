@@ -107,6 +107,23 @@ def test_a_best_state_is_held_and_fetched_without_buffers(tmp_path, buffers, byt
     )
 
 
+@pytest.mark.parametrize("period", [0, 1])
+def test_a_state_that_was_fetched_is_not_copied_again(tmp_path, period):
+    """It may be as large as the rest of the memory."""
+    fetched = [np.zeros(3)]
+    config = CheckpointsConfig(interval_seconds=1e9, best=1, period=period)
+    experiment = Experiment(checkpoints=config)
+    manager = CheckpointManager(
+        tmp_path, experiment, None, Schedule(100, 1), lambda state: {"x": fetched[0]}
+    )
+    chunk: Any = SimpleNamespace(state={"x": "on the device"}, index=0, frozen=False, last=False)
+    manager.after_chunk(chunk, 1.0)
+    if not period:
+        ((_, (_, state)),) = manager.best.held.items()
+        assert state["x"] is fetched[0]
+    assert manager.conclude(ended=True)[0]["x"] is fetched[0]
+
+
 def test_a_run_goes_on_from_the_newest_that_has_all(tmp_path):
     manager, _ = managed(tmp_path, [1.0, 3.0], best=1, period=1)
     assert [c.name for c in checkpoint_choice.resumable(tmp_path)] == [

@@ -1,5 +1,7 @@
 """Seeds in turns compute what they compute in one launch, and come back in their order."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,8 +72,35 @@ def test_states_go_to_the_host_and_back_and_padding_is_frozen(layout, turns):
     same(fetch_turns(again, layout), host)
     frozen = np.concatenate([np.asarray(turn.convergence.frozen) for turn in again])
     assert frozen.tolist() == [False] * SEEDS + [True] * (layout.padded - SEEDS)
+    begun = np.concatenate([np.asarray(turn.convergence.frozen) for turn in turns])
+    assert begun.tolist() == frozen.tolist()
     for turn, other in zip(again, turns, strict=True):  # so that a program takes either
         assert jax.typeof(turn.train.key) == jax.typeof(other.train.key)
+
+
+@pytest.mark.parametrize("kind", ["map", "vmap"])
+def test_states_are_begun_and_placed_without_copies_of_all_in_host_memory(kind):
+    """Replay buffers are gigabytes, and a CPU's devices share the host's memory."""
+    program, layout = toy_program(ToyConfig(ballast=2**18)), layout_for(SEEDS, kind)
+    shapes = jax.eval_shape(program.init, jax.random.key(0))
+    init, keys = lower_begin(program, layout, None).compile(), seed_keys(3, SEEDS)
+    begun, peak = with_peak(lambda: begin(init, shapes, layout, keys, None))
+    each = 4 * 2**18  # bytes of a seed
+    assert peak < each
+    host = fetch_turns(begun, layout)
+    placed, peak = with_peak(lambda: place_host(host, shapes, layout))
+    # the turn with padding is a copy
+    assert peak < (len(layout.devices) if layout.one_a_device else layout.padded) * 1.1 * each
+    same(fetch_turns(placed, layout), host)
+
+
+def with_peak(function):
+    """(what it returns, the most bytes of numpy arrays meanwhile)"""
+    tracemalloc.start()
+    try:
+        return jax.block_until_ready(function()), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_replica_is_found_in_its_turn(layout, turns):

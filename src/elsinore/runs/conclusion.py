@@ -25,7 +25,6 @@ from elsinore.runs.signals import MORE_TIME, Stop, refuse_if_late
 from elsinore.runs.store.store import Store
 from elsinore.runs.summary import final_return, stopped_by, summarise, write_json
 from elsinore.training.layout import Layout
-from elsinore.training.turns import place_host
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
@@ -52,7 +51,7 @@ def conclude(
     refuse_if_late(stop, _expected_seconds(folder, plan, compiled))
     began, state = time.perf_counter(), outcome.state
     with phase("evaluate"):
-        final = compiled.evaluate(place_host(state, plan.state_shapes, layout))
+        final = compiled.evaluate(state)
     with contextlib.closing(Store(folder.database, read_only=True)) as store:
         chunks, stages = store.chunks(), store.rows(names=[STAGE_METRIC])
     trained, evaluated = sum(chunk[3] for chunk in chunks), time.perf_counter() - began

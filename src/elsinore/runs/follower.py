@@ -60,7 +60,7 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
             processes.gathered(None, BEGUN, processes.COMPILING)
             state = _followed(plan, layout, compiled, state, first, controls, replays)
             refuse_if_late(controls.stop, math.nan)
-            compiled.evaluate(place_host(state, plan.state_shapes, layout))
+            compiled.evaluate(state)
     processes.agreed(None, ENDED, processes.COMPILING)
     return folder
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
-from elsinore.runs.final_evaluation import evaluation_program, final_evaluation_of
+from elsinore.runs.checkpoints.buffers import without_buffers
+from elsinore.runs.final_evaluation import evaluation_program, final_evaluation_of, placed_bare
 from elsinore.runs.heap import give_back
 from elsinore.runs.profile import phase
 from elsinore.runs.xla_threads import XLA_THREADS, in_own_thread
@@ -31,7 +32,8 @@ class Compiled(NamedTuple):
     chunk: Callable  # (states, num_updates) -> (states, reports), a report for each turn
     # (state of the only turn, chunk) -> (state, metrics)
     population_step: Callable | None
-    evaluate: Callable  # states -> episodes of the final evaluation; compiled during training
+    # states in host memory -> episodes of the final evaluation; compiled during training
+    evaluate: Callable
     seconds: float  # that compiling took
     init: Callable[[], Turns]  # initial states of this run, on the layout's devices
     chunk_program: Any  # what `chunk` launches for each turn, compiled
@@ -68,7 +70,7 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         pool.shutdown(wait=False, cancel_futures=True)
     give_back()
     seconds = time.perf_counter() - began
-    final = Meanwhile(evaluation_program(plan, layout), shapes)
+    final = Meanwhile(evaluation_program(plan, layout), without_buffers(shapes))
     evaluate = final_evaluation_of(plan, layout, final)
     population_step = step[0] if step else None
     compiled = Compiled(
@@ -135,7 +137,7 @@ def _on_host(plan: Plan, layout: Layout, shapes: RunState) -> Compiled:
         begin=begin,
         chunk=in_turns(host.chunk),
         population_step=step,
-        evaluate=lambda states: host.evaluate(*states),
+        evaluate=lambda state: host.evaluate(*placed_bare(plan, layout, state)),
         seconds=time.perf_counter() - began,
         init=lambda: (),
         chunk_program=None,

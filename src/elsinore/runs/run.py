@@ -5,7 +5,6 @@ import html
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, printable, shown, span
 from elsinore.runs.budgets import ending
-from elsinore.runs.checkpoints.buffers import without_buffers
 from elsinore.runs.checkpoints.choice import named_checkpoint
 from elsinore.runs.checkpoints.directory import Checkpoint
 from elsinore.runs.checkpoints.manifest import MODULE
@@ -39,7 +37,6 @@ from elsinore.runs.summary import read_summary
 from elsinore.runs.trust.signature import is_own
 from elsinore.runs.trust.trust import Trust
 from elsinore.training.evaluation import Episodes, refuse_to_explore
-from elsinore.training.turns import place_host
 from elsinore.types import RunState
 
 if TYPE_CHECKING:
@@ -351,10 +348,7 @@ class Run:
             refuse_to_explore("--sample (in Python, sample=True)", self.experiment.varied)
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = self.plan_with(overrides)
-        layout = plan.layout
-        layout = replace(layout, divided=without_buffers(layout.divided))
-        shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))
-        return final_evaluation_of(plan, layout)(place_host(state, shapes, layout))
+        return final_evaluation_of(plan, plan.layout)(self.state(checkpoint))
 
 
 def best_replica_at(run: Run, which: str | None) -> tuple[int, RunState, str]:

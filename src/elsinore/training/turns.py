@@ -8,6 +8,7 @@ step) there is one turn of all.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -46,15 +47,18 @@ def fetch_turns(states: Sequence[PyTree], layout: Layout) -> PyTree:
 
 
 def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
-    """Put states that `fetch` brought to host memory back on the layout's devices, in turns;
-    `shapes` are of one state (`Plan.state_shapes`)."""
+    """Put states that `fetch` brought to host memory back on the layout's devices, in turns, one
+    after another; `shapes` are of one state (`Plan.state_shapes`)."""
     turn = layout.turn
-    starts = range(0, layout.padded, turn.padded)
-    rows = [_padded(host, range(start, start + turn.padded)) for start in starts]
-    if layout.devices_per_seed > 1 and not processes.joined():  # one turn of all seeds
-        return tuple(place(wrap_keys(each, shapes), layout) for each in rows)
-    where = turn.sharding if layout.devices_per_seed == 1 else layout.shardings(host)
-    return tuple(wrap_keys(put(each, where), shapes) for each in rows)
+
+    def placed(start: int) -> RunState:
+        rows = _padded(host, range(start, start + turn.padded))
+        if layout.devices_per_seed > 1 and not processes.joined():  # one turn of all seeds
+            return place(wrap_keys(rows, shapes), layout)
+        where = turn.sharding if layout.devices_per_seed == 1 else layout.shardings(host)
+        return wrap_keys(put(rows, where), shapes)
+
+    return tuple(placed(start) for start in range(0, layout.padded, turn.padded))
 
 
 def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
@@ -64,7 +68,8 @@ def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
 
 
 def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper: PyTree) -> Turns:
-    """The initial states; `init` is `lower_begin`'s, compiled."""
+    """The initial states; `init` is `lower_begin`'s, compiled. Beside them at most one seed's more
+    is held at a time: replay buffers are gigabytes."""
     if not layout.one_a_device:
         stacked = init(keys, hyper)
         if layout.inits_in_place:
@@ -74,13 +79,28 @@ def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper
         return (place(stacked, layout),)
     data, hyper = np.asarray(jax.random.key_data(keys)), jax.tree.map(np.asarray, hyper)
 
-    def one(i: int) -> RunState:
-        key = jax.random.wrap_key_data(jnp.asarray(data[i : i + 1]))
-        return init(key, jax.tree.map(lambda x: x[i : i + 1], hyper))
+    def one(i: int, device: jax.Device) -> RunState:
+        """[1, ...] of seed `i`, or of padding, which is the first seed, frozen."""
+        row = slice(i, i + 1) if i < layout.num_seeds else slice(1)
+        key = jax.random.wrap_key_data(jnp.asarray(data[row]))
+        state = init(key, jax.tree.map(lambda x: x[row], hyper))
+        if i >= layout.num_seeds:
+            none = jnp.zeros_like(state.convergence.converged_at)
+            state = state._replace(convergence=state.convergence._replace(converged_at=none))
+        return jax.block_until_ready(jax.device_put(state, device))
 
-    states = (one(i) for i in range(layout.num_seeds))
-    hosts = [to_host(state) for state in states]
-    return place_host(joined_turns(hosts, layout), shapes, layout)
+    def turn(start: int) -> RunState:
+        places = enumerate(layout.devices, start)
+        ours = [one(*place) for place in places if place[1].process_index == jax.process_index()]
+        return jax.tree.map(partial(_of_devices, layout), *ours)
+
+    return tuple(turn(start) for start in range(0, layout.padded, len(layout.devices)))
+
+
+def _of_devices(layout: Layout, *each: jax.Array) -> jax.Array:
+    """One array of those of the devices of this process, without a copy."""
+    shape = (len(layout.devices), *each[0].shape[1:])
+    return jax.make_array_from_single_device_arrays(shape, layout.sharding, each)
 
 
 def lower_begin(program: Program, layout: Layout, hyper: PyTree) -> Any:
@@ -95,6 +115,8 @@ def _padded(host: PyTree, rows: range) -> PyTree:
     """Some rows of states; those beyond the last are copies of the first seed, frozen,
     as `replicas.place` adds them to arrays of devices."""
     held = len(host.convergence.converged_at)
+    if rows.stop <= held:
+        return jax.tree.map(lambda x: np.asarray(x)[rows.start : rows.stop], host)
     index = [i if i < held else 0 for i in rows]
     turn = jax.tree.map(lambda x: np.asarray(x)[index], host)
     frozen = turn.convergence.converged_at.copy()

@@ -62,13 +62,14 @@ class CheckpointManager:
         experiment: Experiment,
         controls: Controls | None = None,
         schedule: Schedule | None = None,
-        fetch: Callable[[Any], RunState] = lambda state: state,
+        fetch: Callable[[Any], RunState] = lambda state: jax.tree.map(np.array, state),
         flush: Callable[..., bool] = lambda timeout, patient=False: True,
         store_works: Callable[[], bool] = lambda: True,
         **facts: Any,
     ):
-        """`fetch` brings a state to host memory; `flush` and `store_works` are those of
-        `StoreWaits`; `facts` of the run are written into each manifest, unless they are empty."""
+        """`fetch` copies a state to host memory, since devices take theirs back; `flush` and
+        `store_works` are those of `StoreWaits`; `facts` of the run are written into each manifest,
+        unless they are empty."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._versions = versions_of(
             experiment
@@ -81,7 +82,6 @@ class CheckpointManager:
         self._state: Any = None
         self._best_is_bare = False  # True if best states are held without replay buffers
         self._on_host: Any = None  # the same state in host memory, once it is fetched
-        self._copied = False  # True if `_on_host` has memory of its own
         self.chunks, self._score = 0, float("nan")
         self._passed = False  # the period of periodic checkpoints, which is not in chunks
         self.asked_to_save = False  # by a callback
@@ -99,7 +99,6 @@ class CheckpointManager:
     def hold_state(self, state: Any, chunks: int) -> None:
         """`state` after `chunks` chunks is now the newest one."""
         self._state, self._on_host, self.chunks = state, None, chunks
-        self._copied = False
         self._best_is_bare = has_buffers(state) and not self._config.best_buffers
 
     def _host_state(self) -> RunState:
@@ -108,20 +107,13 @@ class CheckpointManager:
                 self._on_host = self._fetch(self._state)
         return self._on_host
 
-    def _host_copy(self) -> RunState:
-        """The newest state in memory of its own: the device may take its own back."""
-        if not self._copied:
-            self._on_host, self._copied = jax.tree.map(np.array, self._host_state()), True
-        return self._on_host
-
-    def _best_copy(self) -> RunState:
-        """The newest state as a best checkpoint has it, in memory of its own."""
-        if not self._best_is_bare:
-            return self._host_copy()
-        if self._on_host is not None:
-            return jax.tree.map(np.array, without_buffers(self._on_host))
-        with phase("fetch"):
-            return jax.tree.map(np.array, self._fetch(without_buffers(self._state)))
+    def _best_state(self) -> RunState:
+        """The newest state as a best checkpoint has it, in host memory."""
+        if self._best_is_bare and self._on_host is None:
+            with phase("fetch"):
+                return self._fetch(without_buffers(self._state))
+        state = self._host_state()
+        return without_buffers(state) if self._best_is_bare else state
 
     def resume_from(self, state: Any, chunks: int, score: float, passed: bool = False) -> None:
         """Begin with `state`; save what a kill may have left unsaved after a resumed chunk."""
@@ -198,7 +190,7 @@ class CheckpointManager:
         if kinds:
             self._host_state()  # whole, by all processes, also for a best one
         if best:
-            self.best.offer(update, self._score, self._best_copy())
+            self.best.offer(update, self._score, self._best_state())
         if not kinds:
             return
         if "latest" in kinds:  # a request that comes later is for a later state
@@ -209,7 +201,7 @@ class CheckpointManager:
 
     def _save_or_submit(self, kinds: list[str], update: int) -> None:
         if sum(getattr(x, "nbytes", 0) for x in jax.tree.leaves(self._state)) >= WRITTEN_BEHIND:
-            task = self._try_to_save_all, kinds, update, self._host_copy(), self._score
+            task = self._try_to_save_all, kinds, update, self._host_state(), self._score
             self._writing = self._writer.submit(*task)
         else:
             self._try_to_save_all(kinds, update, self._host_state(), self._score)
