@@ -159,6 +159,8 @@ def test_a_policy_is_shown_evaluated_and_exported_from_it(run, tmp_path):
     assert not best.has_all and run.checkpoint("latest").has_all
     assert not [name for name in leaves(run.path, "best") if ".buffer" in name]
     state = run.state("best")
+    latest = run.state("latest", buffers=False)
+    assert latest.train.learner.buffer == () and not has_buffers(latest)
     assert state.train.learner.buffer == () and len(state.train.learner.params) > 0
     policy = run.policy(seed=1, checkpoint="best")
     assert policy.checkpoint == best.name and policy(np.zeros(4, np.float32)) in (0, 1)

@@ -19,6 +19,7 @@ from elsinore.runs.checkpoints import choice as checkpoint_choice
 from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.checkpoints import manager as checkpoint_manager
 from elsinore.runs.checkpoints import match as checkpoint_match
+from elsinore.runs.checkpoints import orbax_arrays
 from elsinore.runs.checkpoints.arrays import read_arrays, restore
 from elsinore.runs.checkpoints.directory import BrokenCheckpoint
 from elsinore.runs.checkpoints.manager import CheckpointManager
@@ -103,6 +104,42 @@ def copy(one, tmp_path):
 
 
 # What is read back
+
+
+def test_arrays_without_elements_come_back_too(tmp_path):
+    """An environment may have them in its state, and Orbax saves none."""
+    state = {"none": np.zeros((2, 0, 3), np.float16), "some": np.arange(2.0)}
+    checkpoints.save(tmp_path, "latest", state, manifest_of(4))
+    found = checkpoint_choice.newest(tmp_path)
+    assert_equal_bits(restore(found, state), state)
+    assert read_arrays(found)["['none']"].shape == (2, 0, 3)
+
+
+def test_a_part_of_a_state_is_read_without_the_rest(tmp_path, monkeypatch):
+    state = {"large": np.zeros(2**18), "small": np.arange(2.0)}
+    checkpoints.save(tmp_path, "latest", state, manifest_of(4))
+    found = checkpoint_choice.newest(tmp_path)
+    asked = []
+
+    def load(path, like):
+        asked.append(list(like))
+        return orbax_arrays.load_arrays(path, like)
+
+    monkeypatch.setattr("elsinore.runs.checkpoints.arrays.load_arrays", load)
+    assert read_arrays(found, "['small']".__eq__).keys() == {"['small']"}
+    part = restore(found, state, {"small": state["small"]})
+    assert_equal_bits(part, {"small": state["small"]})
+    assert asked == [["['small']"]] * 2
+    with pytest.raises(BrokenCheckpoint, match="holds another state"):
+        restore(found, state | {"small": np.zeros(3)}, {"large": state["large"]})
+
+
+def test_an_array_of_another_shape_than_the_manifest_says_is_broken(tmp_path):
+    path = tmp_path / "state"
+    orbax_arrays.save_arrays(path, {"x": np.zeros((2, 3))})
+    for like in (np.zeros((3, 2)), np.zeros((2, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"x is float64\[2, 3\]"):
+            orbax_arrays.load_arrays(path, {"x": like})
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_types(one):

@@ -61,7 +61,8 @@ def evaluate_command(args: argparse.Namespace) -> int:
     if args.json:
         diverged: Sequence[bool] = ()
         if run.experiment.vary:
-            diverged = (run.state(checkpoint).convergence.diverged_at >= 0).tolist()
+            state = run.state(checkpoint, buffers=False)
+            diverged = (state.convergence.diverged_at >= 0).tolist()
         counted_seeds, members = seeds_and_members(run.experiment, per_seed, diverged)
         answer = {
             "checkpoint": checkpoint,

@@ -124,7 +124,7 @@ def _export_best(folder: RunDir, plan: Plan, state: RunState, summary: dict[str,
     found = checkpoint_choice.by_default(folder.checkpoints, plan.experiment)
     assert found is not None, "the end of a run is saved before it is concluded"
     if found.update != summary["updates"]:
-        state = restore_state(found, plan)
+        state = restore_state(found, plan, buffers=False)
     mode = plan.experiment.population.mode
     best = best_replica(found, state.convergence.history, summary, mode)
     export_policies(plan, state, plan.experiment.seed + best, folder.policy, found.name)

@@ -182,9 +182,9 @@ class Run:
         return checkpoint_rows(self._folder, self.experiment)
 
     @checked
-    def state(self, which: str | None = "latest") -> RunState:
+    def state(self, which: str | None = "latest", *, buffers: bool = True) -> RunState:
         """The state of all seeds in a checkpoint, [seed, ...] in host memory; with () for replay
-        buffers in a best checkpoint without them.
+        buffers in a best checkpoint without them, or without `buffers`, which are not read then.
 
         Raises:
             ConfigError: for a checkpoint that does not exist, or was made with another config.
@@ -199,7 +199,7 @@ class Run:
                 log.warning(
                     "%s has other code than %s was trained with (then, now)", text, found.name
                 )
-        return restore_state(found, plan)
+        return restore_state(found, plan, buffers)
 
     @checked
     def policy(
@@ -348,11 +348,11 @@ class Run:
             refuse_to_explore("--sample (in Python, sample=True)", self.experiment.varied)
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = self.plan_with(overrides)
-        return final_evaluation_of(plan, plan.layout)(self.state(checkpoint))
+        return final_evaluation_of(plan, plan.layout)(self.state(checkpoint, buffers=False))
 
 
 def best_replica_at(run: Run, which: str | None) -> tuple[int, RunState, str]:
     """The index of the best replica at a checkpoint, the state there, and the checkpoint's name."""
     found = run.checkpoint(which)
-    state, mode = run.state(found.name), run.experiment.population.mode
+    state, mode = run.state(found.name, buffers=False), run.experiment.population.mode
     return best_replica(found, state.convergence.history, run.summary, mode), state, found.name

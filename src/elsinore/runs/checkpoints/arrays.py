@@ -1,5 +1,6 @@
 """The arrays of a checkpoint: read by their paths, or as the state of a program."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,8 +30,11 @@ RENAMED_LEAVES = (
 )
 
 
-def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
-    """All leaves of a checkpoint by their path, without the program that made them.
+def read_arrays(
+    checkpoint: Checkpoint, wanted: Callable[[str], bool] = lambda name: True
+) -> dict[str, np.ndarray]:
+    """The leaves of a checkpoint by their path, without the program that made them: all, or those
+    whose path is `wanted`.
 
     Raises:
         BrokenCheckpoint: if its files changed after they were written.
@@ -39,8 +43,9 @@ def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     verify(checkpoint)
     check_format(checkpoint)
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
-    found = _read(checkpoint, {stored(name): x for name, x in _leaves_in(checkpoint).items()})
-    return {name: found[stored(name)] for name in _leaves_in(checkpoint)}
+    leaves = {name: x for name, x in _leaves_in(checkpoint).items() if wanted(name)}
+    found = _read(checkpoint, {stored(name): x for name, x in leaves.items()})
+    return {name: found[stored(name)] for name in leaves}
 
 
 def arrays_in(checkpoint: Checkpoint) -> dict[str, str]:
@@ -49,8 +54,9 @@ def arrays_in(checkpoint: Checkpoint) -> dict[str, str]:
     return {name: type_and_shape(leaf) for name, leaf in leaves.items()}
 
 
-def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
-    """The state in a checkpoint, as numpy arrays in the structure of `like` (shapes and types).
+def restore(checkpoint: Checkpoint, like: PyTree, part: PyTree = None) -> PyTree:
+    """The state in a checkpoint, as numpy arrays in the structure of `like` (shapes and types), or
+    in that of a `part` of it, the only one that is read then.
 
     Raises:
         BrokenCheckpoint: if its files changed after they were written, or hold another structure.
@@ -60,8 +66,9 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
     check_format(checkpoint)
     check_arrays(checkpoint, like)
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
-    found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
-    return jax.tree.unflatten(jax.tree.structure(like), found.values())
+    part = like if part is None else part
+    found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(part).items()})
+    return jax.tree.unflatten(jax.tree.structure(part), found.values())
 
 
 def check_format(checkpoint: Checkpoint) -> None:
@@ -128,13 +135,11 @@ def _leaves_in(checkpoint: Checkpoint) -> dict[str, jax.ShapeDtypeStruct]:
 
 def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]:
     """The leaves of a checkpoint by the names that it stores them under."""
-    template = {name: np.zeros(x.shape, x.dtype) for name, x in like.items()}
     try:
-        found = load_arrays(checkpoint.path / "state", template)
+        return load_arrays(checkpoint.path / "state", like)
     except Exception as error:  # Orbax and its codecs raise many types on foreign bytes
         text = one_line(error, 200)
         raise BrokenCheckpoint(f"checkpoint {checkpoint.path} cannot be read: {text}") from error
-    return {name: np.asarray(found[name]) for name in template}
 
 
 def _stored_name(checkpoint_format: int, name: str) -> str:

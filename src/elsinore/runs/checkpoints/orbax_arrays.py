@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,34 +15,50 @@ from elsinore.jaxtools import processes
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays by name as a folder."""
-    with _orbax() as (ocp, checkpointer):
-        checkpointer.save(path.absolute(), args=ocp.args.StandardSave(arrays))
+    """Write arrays by name as a folder; those of no elements, which Orbax refuses, are left out."""
+    solid = {name: x for name, x in arrays.items() if np.size(x)}
+    with _orbax("StandardCheckpointHandler") as (ocp, checkpointer):
+        checkpointer.save(path.absolute(), args=ocp.args.StandardSave(solid))
 
 
-def load_arrays(path: Path, like: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The arrays of such a folder, of the shapes and types of `like`."""
-    with _orbax() as (ocp, checkpointer):
-        return checkpointer.restore(path.absolute(), args=ocp.args.StandardRestore(like))
+def load_arrays(path: Path, like: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Those arrays of such a folder that `like` names, which has their shapes and types; the others
+    are not read.
+
+    Raises:
+        ValueError: naming an array of another shape or type; others of Orbax.
+    """
+    solid = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in like.items() if x.size}
+    with _orbax("PyTreeCheckpointHandler") as (ocp, checkpointer):
+        as_stored = dict.fromkeys(solid, ocp.RestoreArgs(restore_type=np.ndarray))
+        args = ocp.args.PyTreeRestore(solid, restore_args=as_stored, partial_restore=True)
+        found = checkpointer.restore(path.absolute(), args=args)
+    for name, x in solid.items():
+        if (found[name].shape, found[name].dtype) != (x.shape, x.dtype):
+            raise ValueError(
+                f"{name} is {found[name].dtype}{list(found[name].shape)},"
+                f" and {x.dtype}{list(x.shape)} is expected"
+            )
+    return {n: found[n] if n in solid else np.zeros(x.shape, x.dtype) for n, x in like.items()}
 
 
 @contextlib.contextmanager
-def _orbax() -> Iterator[tuple[Any, Any]]:
-    """Orbax, and its checkpointer of arrays that this process holds whole; of several processes it
-    waits for none."""
+def _orbax(handler: str) -> Iterator[tuple[Any, Any]]:
+    """Orbax, and its checkpointer of arrays that this process holds whole, with a handler of that
+    name; of several processes it waits for none."""
     with _root_logger_as_it_is():
         import orbax.checkpoint as ocp
 
         _drop_tracebacks_of_threads()
         if not processes.joined():
-            made = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+            made = ocp.Checkpointer(getattr(ocp, handler)())
         else:
             me = jax.process_index()
             alone = ocp.options.MultiprocessingOptions(
                 primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
             )
-            handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
-            made = ocp.Checkpointer(handler, multiprocessing_options=alone)
+            handles = getattr(ocp, handler)(multiprocessing_options=alone)
+            made = ocp.Checkpointer(handles, multiprocessing_options=alone)
         with made:
             yield ocp, made
 

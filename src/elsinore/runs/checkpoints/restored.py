@@ -30,10 +30,12 @@ def best_replica(
     return best_index(known, mode)
 
 
-def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:
+def restore_state(checkpoint: Checkpoint, plan: Plan, buffers: bool = True) -> RunState:
     """The state in a checkpoint of this plan's run, as numpy arrays [seed, ...], with the budget of
-    the plan; with () for replay buffers where the checkpoint has none."""
-    state = restore(checkpoint, _shapes_in(checkpoint, plan))
+    the plan; with () for replay buffers where the checkpoint has none, or without `buffers`, which
+    are not read then."""
+    shapes = _shapes_in(checkpoint, plan)
+    state = restore(checkpoint, shapes, shapes if buffers else without_buffers(shapes))
 
     def with_end(hyper: Any) -> Any:
         if not hasattr(hyper, "num_updates"):

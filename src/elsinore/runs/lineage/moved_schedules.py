@@ -45,7 +45,7 @@ def schedules_in(checkpoint: Checkpoint, experiment: Experiment) -> Schedules:
     """The schedules of all seeds, members and agents, by the numbers that they have in a
     checkpoint, which callbacks and a population's evolution may have changed."""
     learners = program_configs(experiment)
-    hyper = read_arrays(checkpoint)
+    hyper = read_arrays(checkpoint, lambda name: name.startswith(".train.hyper"))
     found = defaultdict(list)
     for i, algo in enumerate(learners):
         place = ".train.hyper" + (f"[{i}]" if len(learners) > 1 else "")

@@ -156,7 +156,8 @@ def replicas_of(source: Source, here: Experiment) -> list[int]:
         return list(range(here.replicas))
     if there.seeds == here.seeds and not there.vary:
         return list(range(here.seeds)) * here.members
-    history = read_arrays(source.checkpoint)[".convergence.history"]
+    name = ".convergence.history"
+    history = read_arrays(source.checkpoint, name.__eq__)[name]
     summary, mode = read_summary(source.folder.summary), there.population.mode
     return [best_replica(source.checkpoint, history, summary, mode)] * here.replicas
 
@@ -165,7 +166,8 @@ def begun_from_source(plan: Plan, state: RunState) -> RunState:
     """The first state of a run ([replica, ...] in host memory) with what it takes from its
     source."""
     source = source_of(start_of(plan.experiment))
-    arrays, taken = read_arrays(source.checkpoint), transfer_of(plan, source).taken
+    taken = transfer_of(plan, source).taken
+    arrays = read_arrays(source.checkpoint, set(taken.values()).__contains__)
     index = replicas_of(source, plan.experiment)
     agents = agents_from(source.experiment.agents, plan.experiment.agents)
 

@@ -87,7 +87,8 @@ def demo_episodes(folder: str | Path) -> list[DemoEpisode]:
 
 
 def _last(run: Run) -> PolicyState:
-    return jax.tree.map(lambda x: np.array(x[0]), run.state().train.policy_state)
+    state = run.state(buffers=False)
+    return jax.tree.map(lambda x: np.array(x[0]), state.train.policy_state)
 
 
 def _median_episode(
