@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -140,6 +141,17 @@ def test_an_array_of_another_shape_than_the_manifest_says_is_broken(tmp_path):
     for like in (np.zeros((3, 2)), np.zeros((2, 3), np.float32)):
         with pytest.raises(ValueError, match=r"x is float64\[2, 3\]"):
             orbax_arrays.load_arrays(path, {"x": like})
+
+
+def test_arrays_are_written_without_a_copy_of_them_first(tmp_path):
+    arrays = {"x": np.zeros((1, 2**22))}
+    orbax_arrays.save_arrays(tmp_path / "first", arrays)  # which imports Orbax
+    tracemalloc.start()
+    try:
+        orbax_arrays.save_arrays(tmp_path / "second", arrays)
+        assert tracemalloc.get_traced_memory()[1] < arrays["x"].nbytes / 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_types(one):

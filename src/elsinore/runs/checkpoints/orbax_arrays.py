@@ -13,12 +13,16 @@ import numpy as np
 
 from elsinore.jaxtools import processes
 
+# Bytes of a large array that are encoded, or decoded, at a time: beside it they are in memory too.
+PIECE = 64 * 2**20
+
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays by name as a folder; those of no elements, which Orbax refuses, are left out."""
     solid = {name: x for name, x in arrays.items() if np.size(x)}
-    with _orbax("StandardCheckpointHandler") as (ocp, checkpointer):
-        checkpointer.save(path.absolute(), args=ocp.args.StandardSave(solid))
+    with _orbax() as (ocp, checkpointer):
+        in_pieces = dict.fromkeys(solid, ocp.SaveArgs(chunk_byte_size=PIECE))
+        checkpointer.save(path.absolute(), args=ocp.args.PyTreeSave(solid, save_args=in_pieces))
 
 
 def load_arrays(path: Path, like: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -29,7 +33,7 @@ def load_arrays(path: Path, like: Mapping[str, Any]) -> dict[str, np.ndarray]:
         ValueError: naming an array of another shape or type; others of Orbax.
     """
     solid = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in like.items() if x.size}
-    with _orbax("PyTreeCheckpointHandler") as (ocp, checkpointer):
+    with _orbax() as (ocp, checkpointer):
         as_stored = dict.fromkeys(solid, ocp.RestoreArgs(restore_type=np.ndarray))
         args = ocp.args.PyTreeRestore(solid, restore_args=as_stored, partial_restore=True)
         found = checkpointer.restore(path.absolute(), args=args)
@@ -43,23 +47,29 @@ def load_arrays(path: Path, like: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 @contextlib.contextmanager
-def _orbax(handler: str) -> Iterator[tuple[Any, Any]]:
-    """Orbax, and its checkpointer of arrays that this process holds whole, with a handler of that
-    name; of several processes it waits for none."""
+def _orbax() -> Iterator[tuple[Any, Any]]:
+    """Orbax, and its checkpointer of arrays that this process holds whole; of several processes it
+    waits for none."""
     with _root_logger_as_it_is():
         import orbax.checkpoint as ocp
 
         _drop_tracebacks_of_threads()
-        if not processes.joined():
-            made = ocp.Checkpointer(getattr(ocp, handler)())
-        else:
+        alone = ocp.options.MultiprocessingOptions()
+        if processes.joined():
             me = jax.process_index()
             alone = ocp.options.MultiprocessingOptions(
                 primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
             )
-            handles = getattr(ocp, handler)(multiprocessing_options=alone)
-            made = ocp.Checkpointer(handles, multiprocessing_options=alone)
-        with made:
+        handlers = ocp.type_handlers
+        registry = handlers.create_type_handler_registry(
+            # nothing changes the arrays while they are written, so Orbax need not copy them first
+            (np.ndarray, handlers.NumpyHandler(deepcopy_host_arrays=False)),
+            (jax.Array, handlers.ArrayHandler()),  # which it logs a warning without
+        )
+        handler = ocp.PyTreeCheckpointHandler(
+            type_handler_registry=registry, multiprocessing_options=alone
+        )
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as made:
             yield ocp, made
 
 
