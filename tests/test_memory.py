@@ -70,6 +70,19 @@ def test_a_run_is_refused_when_its_buffers_do_not_fit(monkeypatch):
         planned(2).memory.refuse_what_does_not_fit()
 
 
+def test_the_copy_that_a_save_writes_has_to_fit_too(monkeypatch):
+    """Else the system ends the run at its first save, after the training was paid for."""
+    from elsinore import ConfigError
+    from elsinore.config import planned_memory
+
+    memory = planned(1).memory
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: int(1.9 * BUFFER))
+    with pytest.raises(ConfigError, match=r"needs about 80 MiB .* 76 MiB are available"):
+        memory.refuse_what_does_not_fit()
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: int(2.1 * BUFFER))
+    memory.refuse_what_does_not_fit()
+
+
 def test_the_plan_of_a_large_rollout_is_near_to_what_is_compiled():
     plan = plan_for(
         load_experiment(

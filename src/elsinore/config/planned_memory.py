@@ -46,9 +46,9 @@ class PlannedMemory:
 
     @property
     def of_arrays(self) -> int:
-        """The least that a run needs, from shapes: every replica's state, its copy for the host
-        where one is made, and what a chunk holds for the replicas that run at once: their states
-        once more, a rollout and its learning."""
+        """The least that a run needs, from shapes: every replica's state, its copies for the host
+        and for a save, and what a chunk holds for the replicas that run at once: their states once
+        more, a rollout and its learning."""
         replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
         again = 0  # alone on its device, a state is worked on where it is
         copies = 3 if self.looks_ahead else 1
@@ -61,7 +61,14 @@ class PlannedMemory:
         # envs of an evaluation, before and after
         experience = max(3 * self._of_a_rollout(), 2 * self._of_an_evaluation())
         held = self._held * one * copies
-        return held + self._at_once * (again * one + experience)
+        return held + self.of_a_save + self._at_once * (again * one + experience)
+
+    @property
+    def of_a_save(self) -> int:
+        """Of the copy of all states that is written while training continues, where devices share
+        the host's memory and no chunk needs a copy anyway."""
+        shared = jax.default_backend() == "cpu"
+        return self.of_states if shared and not self.looks_ahead else 0
 
     @property
     def of_states(self) -> int:

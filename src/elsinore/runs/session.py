@@ -212,10 +212,11 @@ def _compiled(
 
 def _refuse_too_large(plan: Plan, compiled: Compiled, layout: Layout) -> None:
     """Raises:
-    ConfigError: when a compiled chunk takes more memory than is available.
+    ConfigError: when a compiled chunk takes more memory than is available, beside a save.
     """
     shared = layout.devices[0].platform == "cpu"
     needed = compiled.chunk_bytes * (len(layout.devices) if shared else 1)
+    needed += plan.memory.of_a_save if compiled.chunk_bytes else 0
     if needed > (available := available_bytes()):
         raise plan.memory.too_large(f"{readable_size(needed)}, now that it is compiled,", available)
 
