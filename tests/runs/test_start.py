@@ -50,6 +50,7 @@ from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.trust.signature import sign
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
 from tests.runs.learners import CHUNKS, LEARNERS
+from tests.runs.test_budget_runs import killed_after
 from tests.runs.test_lengthening import events_of
 
 SHORT = TINY | {"env_steps": 512, "checkpoints.best": 0, "checkpoints.period": 0}
@@ -622,6 +623,53 @@ def test_a_run_that_ends_by_episodes_may_go_on_further_in_a_new_one(tmp_path):
     resumed = elsinore.resume(source.path, stop={"episodes": 40})
     assert rows_in(run.path) == rows_in(resumed.path)
     assert run.summary["params_sha256"] == resumed.summary["params_sha256"]
+
+
+EPISODES = {name: value for name, value in TINY.items() if name != "env_steps"}
+EPISODES |= {"evaluation.period": "1000 episodes", "checkpoints.period": 1, "checkpoints.best": 0}
+EPISODES |= {"algo.learning_rate_final": None, "earlier_env_steps": [128 * 400]}  # short chunks
+
+
+@pytest.mark.parametrize(
+    ("unit", "old", "new"), [("stop.episodes", 90, 50), ("env_steps", 1536, 1024)]
+)
+def test_a_run_with_a_smaller_budget_than_the_one_that_it_continues_ends_by_its_own(
+    unit, old, new, tmp_path
+):
+    """And has the evaluation at its end, as the run that had that budget from the start; so has a
+    run that is resumed with fewer env steps than it had decided on."""
+    source, whole = (
+        elsinore.train("CartPole-v1", overrides=EPISODES | {unit: n}, runs_dir=tmp_path)
+        for n in (old, new)
+    )
+    first = min(kept(source.path, "periodic")["periodic"])
+    run = elsinore.train(
+        from_run=f"{source.path}@periodic/{first}",
+        from_parts="all",
+        overrides={unit: new},
+        runs_dir=tmp_path,
+    )
+    assert int(first) < run.summary["updates"] < source.summary["updates"]
+    assert rows_in(run.path) == rows_in(whole.path)
+    assert run.summary["params_sha256"] == whole.summary["params_sha256"]
+    if unit == "env_steps":
+        killed = killed_after(4, source.path, tmp_path / "killed")
+        assert rows_in(elsinore.resume(killed, env_steps=new).path) == rows_in(whole.path)
+
+
+def test_a_run_with_another_budget_does_not_end_where_a_callback_ended_the_other(tmp_path):
+    @elsinore.acting
+    def stop(record, history):
+        return elsinore.Action.stop() if record.update == 8 else None
+
+    settings = TINY | {"checkpoints.period": 1}
+    source = elsinore.train(
+        "CartPole-v1", overrides=settings, callbacks=[stop], runs_dir=tmp_path, name="source"
+    )
+    assert source.summary["updates"] == 8
+    again = {"from_run": f"{source.path}@periodic/0000000004", "from_parts": "all"}
+    run = elsinore.train(**again, env_steps=2560, runs_dir=tmp_path)
+    assert run.summary["updates"] == 20
 
 
 @pytest.mark.parametrize(

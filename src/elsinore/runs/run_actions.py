@@ -78,12 +78,12 @@ class RunActions:
         was decided on already, as it was."""
         self._count(record)
         chunks = self._plan.schedule.chunks_until(record.update)
+        due = chunks == self._plan.schedule.num_chunks  # maybe of another budget than then
         if record.update > self._asked_until:
-            over = chunks == self._plan.schedule.num_chunks or self._spent.reaches(self._stop)
             period = self._plan.experiment.evaluation.period
-            taken = self._taken[record.update]
-            if (over or self.passed(period, chunks)) and Action(EVALUATE) not in taken:
-                taken.append(Action(EVALUATE))
+            due |= self._spent.reaches(self._stop) or self.passed(period, chunks)
+        if due and Action(EVALUATE) not in self._taken[record.update]:
+            self._taken[record.update].append(Action(EVALUATE))
         return self.evaluated_after(record.update)
 
     def evaluated_after(self, update: int) -> bool:

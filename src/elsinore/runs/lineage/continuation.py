@@ -194,8 +194,10 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         closing(Store(folder.database)) as new,
     ):
         old.copy_to(new)
-        new.forget_after(update)
-        if experiment.stop != source.experiment.stop:
+        # another budget has other ends, and callbacks may decide by them
+        other_budget = budget_of(experiment) != budget_of(source.experiment)
+        new.forget_after(update, actions=other_budget)
+        if other_budget:
             new.forget_action(Action("stop", BUDGET).text)
         new.describe(run_id=run_id)
         new.add_event(update, "from", f"continues {source.name}, as that run resumed would")

@@ -186,14 +186,19 @@ class Store:
         found = self._db.execute(query, (kind,)).fetchone()
         return found[1] if found and found[0] == update else ""
 
-    def forget_after(self, update: int) -> None:
-        """Delete the rows that a resumed run will compute again; actions stay, to be repeated."""
+    def forget_after(self, update: int, actions: bool = False) -> None:
+        """Delete the rows that a resumed run will compute again; actions stay, to be repeated,
+        unless they are to be decided again, too."""
         with self._db:
             self._db.execute(f"REPLACE INTO info SELECT 'last_event', {NEXT_EVENT} - 1")
             self._db.execute("DELETE FROM metrics WHERE update_ > ?", (update,))
             self._db.execute("DELETE FROM chunks WHERE update_ > ?", (update,))
             self._db.execute("DELETE FROM finished WHERE update_ > ?", (update,))
-            self._db.execute("DELETE FROM events WHERE update_ > ? AND kind != ?", (update, ACTION))
+            kept = "" if actions else ACTION
+            self._db.execute("DELETE FROM events WHERE update_ > ? AND kind != ?", (update, kept))
+            if actions:
+                seen = "UPDATE info SET value = MIN(value, ?) WHERE name = 'asked_until'"
+                self._db.execute(seen, (update,))
 
     def actions(self) -> list[tuple[int, str]]:
         """(update, JSON text) of every action, in order."""
