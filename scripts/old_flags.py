@@ -5,7 +5,8 @@
     --eval-episodes N             --set evaluation.episodes=N --set evaluation.final_episodes=N
     -o, --output DIR              --runs-dir and --name in one
     --wandb                       --set sinks.wandb.enabled=true
-    --resume RUN                  also accepts the directory of the run's newest checkpoint
+    --resume RUN                  also accepts the directory of the run's newest checkpoint, or of
+                                  its latest ones; with --episodes N the run trains longer
     --eval-only                   `elsinore evaluate` of --checkpoint (a run or a checkpoint)
 
 That trainer had one environment and one algorithm: without an environment or a config, each of the
@@ -80,7 +81,9 @@ def script_command(args: argparse.Namespace) -> int:
         return evaluate.evaluate_command(_evaluation(args))
     _refuse(args, ("checkpoint",), "is for --eval-only; to resume a run give --resume")
     if args.resume is not None:
-        _refuse(args, NEW_RUN_FLAGS, "cannot be changed when a run is resumed; leave it out")
+        new = [name for name in NEW_RUN_FLAGS if name != "episodes"]
+        _refuse(args, new, "cannot be changed when a run is resumed; leave it out")
+        _set_episodes(args)
         args.resume = _run_to_resume(args.resume, Path(args.runs_dir))
     else:
         _translate(args)
@@ -165,6 +168,11 @@ def _translate(args: argparse.Namespace) -> None:
             ("evaluation.episodes", "evaluation.final_episodes"), args.eval_episodes
         )
         _set(args, "eval_episodes", counts)
+    _set_episodes(args)
+
+
+def _set_episodes(args: argparse.Namespace) -> None:
+    """Write --episodes, the budget of a new run or of one that is resumed, into the settings."""
     if args.episodes is not None:
         if args.episodes < 1:
             raise _error(f"--episodes {args.episodes} must be at least 1.")
@@ -209,10 +217,13 @@ def _run_to_resume(path: str, runs_dir: Path) -> str:
 
 
 def _run_and_checkpoint(path: str, runs_dir: Path) -> tuple[str, str | None]:
-    """The run of a path, and the checkpoint's name in it: None for the run itself."""
+    """The run of a path, and the checkpoint's name in it: None for the run itself. The folder of a
+    kind of checkpoints is its newest one."""
     from elsinore.runs.run_dir import RunDir
 
     checkpoint = Path(path).resolve()
+    if checkpoint.parent.name == "checkpoints":
+        checkpoint = max(checkpoint.glob("[0-9]" * 10), default=checkpoint)
     if checkpoint.parent.parent.name == "checkpoints" and checkpoint.is_dir():
         run = checkpoint.parents[2]
         return str(RunDir.open(run).path), f"{checkpoint.parent.name}/{checkpoint.name}"

@@ -161,15 +161,23 @@ def test_without_a_number_as_many_episodes_are_played_as_at_the_end_of_the_train
     assert played == [TINY["evaluation.final_episodes"]]
 
 
-@pytest.mark.parametrize("by", ["run", "checkpoint"])
+@pytest.mark.parametrize("by", ["run", "checkpoint", "kind"])
 def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
     script, trained, monkeypatch, by
 ):
     asked = []
     monkeypatch.setattr(api, "resume", lambda run, **_: asked.append(run) or elsinore.load(run))
-    path = trained if by == "run" else elsinore.load(trained).checkpoint("latest").path
+    last = elsinore.load(trained).checkpoint("latest").path
+    path = {"run": trained, "checkpoint": last, "kind": last.parent}[by]
     assert script("--resume", path) == (0, "")
     assert asked == [str(trained)]
+
+
+def test_a_run_is_resumed_with_more_episodes(script, trained, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(api, "resume", lambda run, **rest: asked.update(rest) or elsinore.load(run))
+    assert script("--resume", trained, "--episodes", 250) == (0, "")
+    assert asked["stop"] == {"episodes": 250}
 
 
 # Refused
@@ -221,7 +229,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (
             ["--resume", "TRAINED", "--episodes", "9"],
-            "--episodes cannot be changed when a run is resumed",
+            "stop.episodes=9 is no budget of this run, which ends by env_steps=",
         ),
         (
             ["--resume", "TRAINED", "--output", "a/b"],
