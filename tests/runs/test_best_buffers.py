@@ -121,7 +121,8 @@ def test_a_state_that_was_fetched_is_not_copied_again(tmp_path, period):
     if not period:
         ((_, (_, state)),) = manager.best.held.items()
         assert state["x"] is fetched[0]
-    assert manager.conclude(ended=True)[0]["x"] is fetched[0]
+    last: Any = manager.conclude(ended=True)[0]
+    assert last["x"] is fetched[0]
 
 
 def test_a_run_goes_on_from_the_newest_that_has_all(tmp_path):

@@ -631,7 +631,8 @@ EPISODES |= {"algo.learning_rate_final": None, "earlier_env_steps": [128 * 400]}
 
 
 @pytest.mark.parametrize(
-    ("unit", "old", "new"), [("stop.episodes", 90, 50), ("env_steps", 1536, 1024)]
+    ("unit", "old", "new"),
+    [("stop.episodes", 90, 50), pytest.param("env_steps", 1536, 1024, marks=pytest.mark.slow)],
 )
 def test_a_run_with_a_smaller_budget_than_the_one_that_it_continues_ends_by_its_own(
     unit, old, new, tmp_path
@@ -657,6 +658,7 @@ def test_a_run_with_a_smaller_budget_than_the_one_that_it_continues_ends_by_its_
         assert rows_in(elsinore.resume(killed, env_steps=new).path) == rows_in(whole.path)
 
 
+@pytest.mark.slow
 def test_a_run_with_another_budget_does_not_end_where_a_callback_ended_the_other(tmp_path):
     @elsinore.acting
     def stop(record, history):

@@ -79,8 +79,8 @@ def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper
         return (place(stacked, layout),)
     data, hyper = np.asarray(jax.random.key_data(keys)), jax.tree.map(np.asarray, hyper)
 
-    def one(i: int, device: jax.Device) -> RunState:
-        """[1, ...] of seed `i`, or of padding, which is the first seed, frozen."""
+    def one(i: int, device) -> RunState:
+        """[1, ...] of seed `i` on a device, or of padding, which is the first seed, frozen."""
         row = slice(i, i + 1) if i < layout.num_seeds else slice(1)
         key = jax.random.wrap_key_data(jnp.asarray(data[row]))
         state = init(key, jax.tree.map(lambda x: x[row], hyper))
