@@ -155,6 +155,25 @@ def test_with_evaluations_on_request_all_seeds_that_learn_share_the_time_left(tm
     assert status["sparkline"] == [5.0, 155.0]
 
 
+@pytest.mark.parametrize(
+    ("stop", "budget", "share", "left"),
+    [
+        ({"stop_episodes": 400}, "80 of 400 episodes", 0.2, 10.0),  # 2 an update, in 2.5 s
+        ({"stop_episodes": 60}, "80 of 60 episodes", 1.0, 0.0),
+        ({"stop_seconds": 10.0}, "2.5 of 10 s", 0.25, 7.5),
+        ({"stop_seconds": 1e6}, "2.5 of 1,000,000 s", 0.01, 2 * 3960 * 64 / 1e4),
+        ({"stop_episodes": "many", "stop_seconds": -1.0}, "", 0.01, 2 * 3960 * 64 / 1e4),
+        ({}, "", 0.01, 2 * 3960 * 64 / 1e4),
+    ],
+)
+def test_the_part_of_a_budget_is_in_its_own_unit(tmp_path, stop, budget, share, left):
+    run = make_run(tmp_path, "run", num_updates=4000, **stop)
+    with as_if_trained(run):
+        status = run_status.status_of(RunsDirectory(tmp_path), "run")
+    assert (status["budget"], status["share"]) == (budget, pytest.approx(share))
+    assert status["seconds_left"] == pytest.approx(left)
+
+
 @pytest.mark.parametrize(("members", "mean"), [([], 40.5), (["a", "b"], 40.5), (["a"] * 3, 40.5)])
 def test_a_number_of_seeds_that_no_run_has_takes_no_time(tmp_path, members, mean):
     run = make_run(tmp_path, "odd", 4, members=json.dumps(members))

@@ -1,6 +1,7 @@
 """Runs that end by episodes or by seconds."""
 
 import shutil
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import elsinore
 from elsinore.config.experiment import StopConfig
 from elsinore.runs.budgets import Spent
 from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, rows_in
 
 BUDGET = {name: value for name, value in TINY.items() if name != "env_steps"}
@@ -48,6 +50,9 @@ def test_a_run_ends_after_the_chunk_in_which_each_seed_has_its_episodes(tmp_path
     logged = (run.path / "logs" / "train.log").read_text()
     assert f"the budget is spent after update {last}: {fewest:.0f} episodes a seed" in logged
     assert "a callback acts" not in logged
+    assert f" {fewest:,.0f} of 50 episodes  {last * 128:,} steps " in logged
+    with closing(Store(run.path / "metrics.sqlite", read_only=True)) as store:
+        assert store.info()["stop_episodes"] == 50
     # resumed from any checkpoint it ends where it did
     path = killed_after(4, run.path, tmp_path / "again")
     elsinore.resume(path)

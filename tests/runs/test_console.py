@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 
+from elsinore.config.experiment import StopConfig
+from elsinore.runs.budgets import Spent
 from elsinore.runs.members import seeds_of_best
 from elsinore.runs.records import EPISODE_COUNT, Row, return_text
 from elsinore.runs.sinks.console import Console
@@ -32,6 +34,43 @@ def test_seeds_that_have_stopped_are_not_counted_though_a_callback_logs_a_number
     console.write(some)
     line = console.line(some)
     assert "1 of 4 seeds learning" in line and "0:20 left" in line
+
+
+@pytest.mark.parametrize(
+    ("stop", "shown", "end"),
+    [
+        (
+            StopConfig(episodes=1_000),
+            " 25%  250 of 1,000 episodes  900 steps ",
+            "gone, 0:30 left",
+        ),
+        (StopConfig(seconds=40.0), " 25%  10 of 40 s  900 of 9,000 steps ", "gone, 0:30 left"),
+        (
+            StopConfig(seconds=1e6),
+            " 10%  10 of 1,000,000 s  900 of 9,000 steps ",
+            "gone, 1:30 left",
+        ),
+    ],
+)
+def test_a_budget_in_episodes_or_seconds_is_shown_in_its_own_unit(stop, shown, end):
+    """The fewest episodes of a seed that learns; a resumed run has those of before, too."""
+    halves = [
+        record(4 * i)._replace(
+            rows=[Row(4 * i, seed, "", EPISODE_COUNT, 125.0 + seed) for seed in range(2)],
+            **{"env_steps": 450 * i, "seconds": 5.0, "steps_per_second": 180.0},
+        )
+        for i in (1, 2)
+    ]
+    whole = Console(9_000, 2, io.StringIO(), stop=stop)
+    spent = Spent()
+    spent.add(halves[0].rows, halves[0].seconds)
+    resumed = Console(9_000, 2, io.StringIO(), stop=stop, spent=spent)
+    for half in halves:
+        whole.count(half)
+    resumed.count(halves[1])
+    for console in (whole, resumed):
+        line = console.line(halves[1])
+        assert shown in line and line.endswith(end), line
 
 
 def test_a_line_is_written_whole_so_that_no_warning_comes_before_its_end(monkeypatch):

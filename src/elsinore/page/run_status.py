@@ -9,6 +9,7 @@ from typing import Any
 from elsinore.page.changed_settings import changed_settings
 from elsinore.page.manage import tags_of
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
+from elsinore.runs.budgets import seconds_text
 from elsinore.runs.checkpoints.directory import CHECKPOINT_KINDS
 from elsinore.runs.files.plain_json import plain
 from elsinore.runs.members import mean_known, members_in, seeds_of_best
@@ -25,6 +26,13 @@ SELECT update_ FROM chunks WHERE EXISTS (
     SELECT 1 FROM metrics
     WHERE metrics.update_ = chunks.update_ AND name = 'eval/return' AND agent = '')
 ORDER BY update_
+"""
+# of the seeds that learn, which alone have a row at the newest update
+FEWEST_EPISODES = """
+SELECT min(n) FROM (
+    SELECT sum(value) AS n, max(update_) AS newest FROM metrics
+    WHERE name = 'episode/count' AND agent = '' GROUP BY seed)
+WHERE newest = ?
 """
 MANIFEST = "manifest.json"
 PLAN_BEGIN = "environment     "  # the first line of a plan in a run's log
@@ -104,6 +112,9 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
     seeds = seeds_of_best(newest, range(first, first + number), members, info.get("mode", "max"))
     total = int(info.get("num_updates", 0))
     left = (total - update) * steps * (learning or 1) / speed if speed and state in LIVE else None
+    share, budget = _budget(db, info, update)
+    if share and left is not None:
+        left = min(left, _seconds(db) * (1 - share) / share)
     return {
         "env": info.get("env"),
         "algo": info.get("algo"),
@@ -114,12 +125,34 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         "updates": total,
         "env_steps": update * steps,
         "total_env_steps": total * steps,
+        "share": max(share, update / total if total else 0.0),
+        "budget": budget,
         "return": mean_known(newest[seed] for seed in sorted(newest) if seed in seeds),
         "sparkline": _sparkline(db, seeds, newest),
         "speed": speed,
         "seconds_left": left,
         "learning": learning,
     }
+
+
+def _budget(db: sqlite3.Connection, info: dict[str, Any], update: int) -> tuple[float, str]:
+    """The spent part of a budget in episodes or seconds, and it in words; 0 and "" without one."""
+    episodes, seconds = (_positive(info.get(f"stop_{unit}")) for unit in ("episodes", "seconds"))
+    if episodes:
+        done = int(min(db.execute(FEWEST_EPISODES, (update,)).fetchone()[0] or 0, 2**53))
+        return min(done / episodes, 1.0), f"{done:,} of {episodes:,} episodes"
+    if seconds:
+        spent = _seconds(db)
+        return min(spent / seconds, 1.0), f"{seconds_text(spent)} of {seconds_text(seconds)} s"
+    return 0.0, ""
+
+
+def _positive(x: Any) -> int | float | None:
+    return x if isinstance(x, int | float) and 0 < x < math.inf else None
+
+
+def _seconds(db: sqlite3.Connection) -> float:
+    return db.execute("SELECT total(seconds) FROM chunks").fetchone()[0]
 
 
 def _evaluations(db: sqlite3.Connection, update: int) -> dict[int, float | None]:

@@ -15,6 +15,10 @@ from elsinore.validation import period_of
 BUDGET = "budget"  # the name of a stop by `stop.episodes` or `stop.seconds`
 
 
+def seconds_text(seconds: float) -> str:
+    return f"{seconds:.4g}" if seconds < 1000 else f"{seconds:,.0f}"
+
+
 def ending(stopped_by: str) -> str:
     """The reason why a run ended as people read it: a run that has used its budget is finished."""
     return "finished" if stopped_by == BUDGET else stopped_by
@@ -50,11 +54,14 @@ class Spent:
     `now` and `before` are (episodes, seconds) after the newest chunk and after the one before it.
     """
 
-    def __init__(self, store: Store, until: int = LAST):
-        """`until` is the last update whose chunk counts."""
+    def __init__(self, store: Store | None = None, until: int = LAST):
+        """Of a run that begins, or of one with a store; `until` is the last update whose chunk
+        counts."""
         self._finished, self._learning = Counter[int](), set[int]()
-        chunks = [chunk for chunk in store.chunks() if chunk[0] <= until]
         self.seconds, self.now, self.before = 0.0, (0, 0.0), (0, 0.0)
+        if store is None:
+            return
+        chunks = [chunk for chunk in store.chunks() if chunk[0] <= until]
         after = -1  # the newest two chunks are counted alone: a frozen seed has rows before them
         for part in filter(None, (chunks[:-2], chunks[-2:-1], chunks[-1:])):
             rows = store.rows(after, names=[EPISODE_COUNT], agent="", until=part[-1][0])
@@ -92,8 +99,19 @@ class Spent:
             return False
         return self.episodes is None or self.episodes >= stop.episodes
 
+    def share(self, stop: StopConfig) -> float:
+        """The spent part of a budget in episodes or seconds, from 0 to 1; 0 without one."""
+        parts = [(self.seconds, stop.seconds), (self.episodes or 0, stop.episodes)]
+        return max(min(spent / all_of_it, 1.0) if all_of_it else 0.0 for spent, all_of_it in parts)
+
+    def of_all(self, stop: StopConfig) -> str:
+        """The spent part of a budget beside the whole of it, in its unit."""
+        if stop.seconds is not None:
+            return f"{seconds_text(self.seconds)} of {seconds_text(stop.seconds)} s"
+        return f"{self.episodes or 0:,} of {stop.episodes:,} episodes"
+
     def in_words(self, stop: StopConfig) -> str:
         """The spent part of a budget, in the unit of `stop`."""
         if stop.seconds is not None:
-            return f"{self.seconds:.4g} s of training"
+            return f"{seconds_text(self.seconds)} s of training"
         return f"{counted(self.episodes or 0, 'episode')} a seed"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from elsinore.config.plan import Plan
 from elsinore.errors import quoted
 from elsinore.runs.actions import ActingCallback, watching
+from elsinore.runs.budgets import Spent
 from elsinore.runs.curves.run_curves import LiveCurves
 from elsinore.runs.members import seeds_of_best
 from elsinore.runs.records import ChunkRecord
@@ -120,9 +121,9 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     """Workers that write progress to the log and the terminal."""
     experiment = plan.experiment
     with contextlib.closing(Store(folder.database, read_only=True)) as store:
-        gone, evaluations = sum(chunk[3] for chunk in store.chunks()), store.evaluations()
+        spent, evaluations = Spent(store), store.evaluations()
     of = (plan.env_steps, experiment.replicas)
-    what: dict[str, Any] = {"seconds": gone, "evaluations": evaluations}
+    what: dict[str, Any] = {"stop": experiment.stop, "spent": spent, "evaluations": evaluations}
     if experiment.vary:
         members, mode = experiment.members, experiment.population.mode
         best = partial(seeds_of_best, seeds=experiment.replica_seeds, members=members, mode=mode)

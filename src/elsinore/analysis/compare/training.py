@@ -86,7 +86,7 @@ def _train(
     verb = "resuming" if state == "unfinished" else "training"
     budget = budget_text(experiment).removesuffix(" a seed")
     progress(f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {budget} each")
-    with closing(Console(cell.env_steps, experiment.seeds)) as console:
+    with closing(Console(cell.env_steps, experiment.seeds, stop=experiment.stop)) as console:
         watch = {"callbacks": [console.write] if is_terminal(sys.stdout) else []}
         if state == "unfinished":
             # its settings are those of the command: so is the code that they name

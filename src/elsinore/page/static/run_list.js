@@ -122,7 +122,7 @@ export class RunList {
     return h("tr", {},
       h("td", { class: "pick" }, box), h("th", { scope: "row" }, link, tags(run)), h("td", { "data-label": "State" }, chip(run.state)),
       h("td", { "data-label": "Environment" }, run.env ?? "–", h("span", { class: "sub" }, `${run.algo ?? ""}${seeds}`)),
-      h("td", { "data-label": "Progress" }, progress(run), h("span", { class: "sub" }, `${short(run.env_steps)} of ${short(run.total_env_steps)} steps`)),
+      h("td", { "data-label": "Progress" }, progress(run), h("span", { class: "sub" }, run.budget || `${short(run.env_steps)} of ${short(run.total_env_steps)} steps`)),
       cell("Return", h("span", { class: "scored" }, sparkline(run.sparkline), h("b", {}, number(run.return)))), cell("Steps/s", whole(run.speed)), cell("Changed", ago(run.time)));
   }
 

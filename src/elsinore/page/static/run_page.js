@@ -183,7 +183,7 @@ export class RunPage {
     return [
       tile("Evaluation", number(mean), member ? `${seeds} of the best member, ${member}` : seeds),
       tile("Training return", number(of("episode/return").mean), learnt < each && learnt ? `${learnt} of ${each} seeds, the last to learn` : member ? "of the best member" : "of finished episodes"),
-      tile("Env steps", short(status.env_steps), `of ${short(status.total_env_steps)} a seed`),
+      tile("Env steps", short(status.env_steps), status.budget || `of ${short(status.total_env_steps)} a seed`),
       tile("Speed", status.speed ? `${short(status.speed)}/s` : "–", "steps of all seeds"),
       left === null ? tile("Trained for", duration(this.run.clock.seconds.at(-1)), "without compilation") : tile("Time left", duration(left), "at most"),
       stage ? tile("Stage", number(Math.min(...stage)), "lowest of the seeds that learn") : "",

@@ -23,8 +23,7 @@ export function chip(state) {
 }
 
 /** A progress bar of a run's budget. */
-export function progress({ update = 0, updates = 0 }) {
-  const share = updates ? Math.min(update / updates, 1) : 0;
+export function progress({ share = 0 }) {
   const percent = Math.round(100 * share);
   return h("span", { class: "progress", role: "progressbar", "aria-valuenow": percent, "aria-valuemin": 0,
     "aria-valuemax": 100, "aria-label": "Part of the budget used" }, h("i", { css: { width: `${100 * share}%` } }));

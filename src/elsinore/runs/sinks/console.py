@@ -1,5 +1,6 @@
 """The progress line of a run: updated in a terminal, or a new line now and then without one."""
 
+import copy
 import logging
 import math
 import os
@@ -11,20 +12,23 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from elsinore.config.experiment import StopConfig
+from elsinore.runs.budgets import Spent
 from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row, return_text
 from elsinore.runs.sinks.seed_means import SeedMeans
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 log = logging.getLogger("elsinore")
+IN_ENV_STEPS = StopConfig()  # no budget in another unit
 PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
 
 
 class Console:
     """Writes progress, returns, steps per second, elapsed and remaining time.
 
-    `seconds` is the training time before a resume, `evaluations` are the rows of before. Members of
-    a population differ in settings, so returns are of the best one: `seeds_of_best` gives its seeds
-    from the newest evaluation of each.
+    `stop` is the budget in another unit than env steps, `spent` is counted on from that of before a
+    resume, `evaluations` are the rows of before. Members of a population differ in settings, so
+    returns are of the best one: `seeds_of_best` gives its seeds from the newest evaluation of each.
     """
 
     def __init__(
@@ -33,12 +37,14 @@ class Console:
         num_seeds: int,
         stream=None,
         what: str = "seeds",
-        seconds: float = 0.0,
+        stop: StopConfig = IN_ENV_STEPS,
+        spent: Spent | None = None,
         evaluations: Iterable[Row] = (),
         seeds_of_best: Callable[[Mapping[int, float]], Sequence[int]] | None = None,
     ):
         self._total, self._seeds, self._what = total_env_steps, num_seeds, what
-        self._seconds, self._seeds_of_best = seconds, seeds_of_best
+        self._stop, self._spent = stop, copy.deepcopy(spent) or Spent()
+        self._seeds_of_best = seeds_of_best
         self._means = SeedMeans(seeds_of_best)
         self._means.add(evaluations)
         self._recent: deque[ChunkRecord] = deque(maxlen=SPEED_CHUNKS)
@@ -50,7 +56,7 @@ class Console:
 
     def write(self, record: ChunkRecord) -> None:
         self.count(record)
-        finished = record.env_steps >= self._total
+        finished = self._share(record) >= 1
         if not finished and time.monotonic() - self._last_shown < self._every:
             self._unshown = record
             return
@@ -59,7 +65,7 @@ class Console:
 
     def count(self, record: ChunkRecord) -> None:
         """Count the chunk's time and steps, and its evaluations."""
-        self._seconds += record.seconds
+        self._spent.add(record.rows, record.seconds)
         self._recent.append(record)
         self._means.add(record.rows)
 
@@ -91,9 +97,13 @@ class Console:
         return self._means.of(name, {seed: sum(xs) / len(xs) for seed, xs in values.items()})
 
     def line(self, record: ChunkRecord) -> str:
-        share = record.env_steps / self._total
+        share = self._share(record)
         bar = "#" * round(20 * share)
-        parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
+        parts = [f"[{bar:<20}] {share:4.0%}"]
+        if self._stop.unit:
+            parts.append(self._spent.of_all(self._stop))
+        most = "" if self._stop.episodes else f" of {self._total:,}"  # episodes end before these
+        parts.append(f"{record.env_steps:,}{most} steps")
         labels = {"episode/return": "training", "eval/return": "evaluation"}
         means = {label: self.mean(record, name) for name, label in labels.items()}
         found = [f"{label} {return_text(x)}" for label, x in means.items() if x is not None]
@@ -107,8 +117,15 @@ class Console:
         speed = self._speed()
         parts.append(f"{speed:,.0f} steps/s")
         left = (self._total - record.env_steps) * max(learning, 1) / max(speed, 1e-9)
-        parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left")
+        gone = self._spent.seconds
+        if spent := self._spent.share(self._stop):
+            left = min(left, gone * (1 - spent) / spent)
+        parts.append(f"{_duration(gone)} gone, {_duration(left)} left")
         return "  ".join(parts)
+
+    def _share(self, record: ChunkRecord) -> float:
+        """The part of the budget that is used, from 0 to 1."""
+        return max(record.env_steps / self._total, self._spent.share(self._stop))
 
     def _speed(self) -> float:
         """Env steps a second, of all seeds together, over the last chunks."""

@@ -41,6 +41,8 @@ def _facts(experiment: Experiment, schedule: Schedule, steps: int) -> dict[str, 
         "members": json.dumps(member_names(experiment) if experiment.vary else []),
         "mode": experiment.population.mode,
         "num_updates": schedule.num_updates,
+        "stop_episodes": experiment.stop.episodes,
+        "stop_seconds": experiment.stop.seconds,
         "extra_ends": json.dumps(schedule.extra_ends),
         "begins_from": experiment.start.described if experiment.start else "",
     }
