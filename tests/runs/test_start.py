@@ -34,6 +34,7 @@ from elsinore.runs import session
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.checkpoints.arrays import read_arrays
+from elsinore.runs.lineage import transfer
 from elsinore.runs.lineage.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.lineage.continuation import with_source
 from elsinore.runs.lineage.source import parse_source, source_of
@@ -723,6 +724,29 @@ def test_other_observations_are_refused_by_name_and_shape(whole):
         "kernel is float32[4, 8] there and float32[6, 8] here",
         "; an observation is float32[4] there and float32[6] here",
         "--from-leave ",
+    )
+
+
+def test_a_refusal_names_the_settings_that_shape_the_arrays_and_how_they_are_there(whole):
+    message = refused(
+        "CartPole-v1",
+        {"start.run": str(whole), "wrappers": [{"frame_stack": 2}, "flatten"]},
+        "or give settings as they are there: wrappers is [] there and [{'frame_stack': 2}, ",
+    )
+    assert "learning_rate" not in message  # numbers give no array its shape
+
+
+def test_of_an_observation_with_names_a_refusal_names_the_first_that_differs(whole, monkeypatch):
+    there, here = ({".train.actor.episode_length": "int32[2, 4]"} for _ in range(2))
+    obs = ".train.actor.obs"
+    there |= {f"{obs}.hand": "int8[2, 4, 8]", f"{obs}.scores": "float32[2, 4, 218]"}
+    here |= {f"{obs}.hand": "int8[2, 4, 8]", f"{obs}.shop": "int8[2, 4, 5]"}
+    monkeypatch.setattr(transfer, "arrays_in", lambda _: there)
+    monkeypatch.setattr(transfer, "leaves_here", lambda _: here)
+    source = cast(Any, SimpleNamespace(checkpoint=None))
+    assert transfer.observations_that_differ(cast(Any, None), source) == (
+        "; scores of an observation is float32[218] there and missing here"
+        " (and 1 more of its arrays)"
     )
 
 

@@ -127,8 +127,13 @@ def other_settings(then: Experiment, now: Experiment) -> list[str]:
     return differences(*(comparable(as_dict(each)) for each in (then, now)))
 
 
-def differences(then: dict, now: dict, path: str = "") -> list[str]:
-    """Names and values of what differs between two nested dicts.
+def differences(then: dict, now: dict) -> list[str]:
+    """Names and values of what differs between two nested dicts, as `differing`."""
+    return [f"{name} {a!r}, {b!r}" for name, a, b in differing(then, now)]
+
+
+def differing(then: dict, now: dict, path: str = "") -> list[tuple[str, Any, Any]]:
+    """The dotted names of what differs between two nested dicts, with both values.
 
     Of two algorithms only the names are compared: nearly all of their settings differ.
     """
@@ -138,7 +143,7 @@ def differences(then: dict, now: dict, path: str = "") -> list[str]:
     for key in dict.fromkeys((*then, *now)):
         here, a, b = f"{path}{key}", then.get(key), now.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{here}.")
+            found += differing(a, b, f"{here}.")
         elif a != b:
-            found.append(f"{here} {a!r}, {b!r}")
+            found.append((here, a, b))
     return found

@@ -30,6 +30,7 @@ from elsinore.runs.lineage.transfer import (
     leaves_here,
     moments_of_others,
     observations_that_differ,
+    settings_that_differ,
     torn_part,
     transfer_of,
 )
@@ -84,13 +85,17 @@ def check_start(plan: Plan) -> None:
     transfer = transfer_of(plan, source)
     if transfer.misfits:
         more = len(transfer.misfits) - 1
+        others = settings_that_differ(plan, source)
+        same = f"the settings of {source.folder.path}/config.yaml (algo.network ...)"
+        if others:
+            same = f"settings as they are there: {'; '.join(others)}"
+        remedy = f"Leave out what is to begin anew with {_options(transfer.layers)}, or give {same}"
+        if not any(".params" in name for name in transfer.taken):
+            remedy = f"No layer fits. Train without it, or give {same}"
         raise ConfigError(
             f"--from {source.name} (in Python, from_run) does not fit: {transfer.misfits[0]}"
             f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
-            f"{_learners_that_differ(plan, source)}."
-            f" Leave out what is to begin anew with"
-            f" {_options(transfer.layers)}, or give the settings of"
-            f" {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
+            f"{_learners_that_differ(plan, source)}. {remedy}."
         )
 
 

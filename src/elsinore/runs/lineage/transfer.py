@@ -1,12 +1,13 @@
 """The leaves that a new run takes from the state of another one, by path and shape."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.runs.checkpoints.arrays import arrays_in
-from elsinore.runs.checkpoints.manifest import described
+from elsinore.runs.checkpoints.manifest import described, differing
 from elsinore.runs.checkpoints.restored import host_shapes
 from elsinore.runs.lineage.agents_from import agents_from
 from elsinore.runs.lineage.source import Source, start_of
@@ -95,6 +96,10 @@ def whole_part_of(name: str) -> str:
     return ""
 
 
+def _value(x: Any) -> str:
+    return "not set" if x is None else repr(x)
+
+
 def torn_part(plan: Plan, start: StartConfig) -> str:
     """The first part that means nothing unless it is whole, and of which some leaves would be taken
     and some begin anew; dotted, or empty."""
@@ -154,15 +159,41 @@ def _one(described: str | None, axes: int) -> str | None:
 
 
 def observations_that_differ(plan: Plan, source: Source) -> str:
-    """The observations there and here, where they differ."""
-    leaves = (arrays_in(source.checkpoint), leaves_here(plan))
-    there, here = (", ".join(_observation_in(each)) for each in leaves)
-    return "" if there == here else f"; an observation is {there} there and {here} here"
+    """The first array of an observation that differs, there and here; empty where none does."""
+    leaves = arrays_in(source.checkpoint), leaves_here(plan)
+    there, here = (_observation_in(each) for each in leaves)
+    names = dict.fromkeys((*there, *here))
+    differing = [name for name in names if there.get(name) != here.get(name)]
+    if not differing:
+        return ""
+    name, more = differing[0], len(differing) - 1
+    shapes = (each.get(name, "missing") for each in (there, here))
+    what = f"{name} of an observation" if name else "an observation"
+    return "; {} is {} there and {} here{}".format(
+        what, *shapes, f" (and {more} more of its arrays)" if more else ""
+    )
 
 
-def _observation_in(leaves: dict[str, str]) -> list[str]:
-    """Type and shape of each array of one env's observation: those of all envs without the axes
-    that the lengths of their episodes have, [replica, env] or [replica, agent, env]."""
+def _observation_in(leaves: dict[str, str]) -> dict[str, str]:
+    """Type and shape of each array of one env's observation, by its name, which is empty for the
+    only one: those of all envs without the axes that the lengths of their episodes have, [replica,
+    env] or [replica, agent, env]."""
     axes = leaves[".train.actor.episode_length"].count(",") + 1
-    found = (x for name, x in leaves.items() if name.startswith(".train.actor.obs"))
-    return [re.sub(rf"\[(\d+(, )?){{{axes}}}", "[", x) for x in found]
+    obs = ".train.actor.obs"
+    return {
+        ".".join(re.findall(r"\w+", name.removeprefix(obs))): _one(x, axes) or x
+        for name, x in leaves.items()
+        if name == obs or name.startswith((f"{obs}.", f"{obs}["))
+    }
+
+
+def settings_that_differ(plan: Plan, source: Source) -> list[str]:
+    """The settings that give arrays their shapes and differ, with their values there and here: the
+    environment's, and those of the algorithm that are no numbers."""
+    pairs = differing(*(as_dict(each) for each in (source.experiment, plan.experiment)))
+    return [
+        f"{name} is {_value(there)} there and {_value(here)} here"
+        for name, there, here in pairs
+        if name.startswith(("env_kwargs", "wrappers", "algo."))
+        and not any(type(x) in (int, float) for x in (there, here))
+    ]
