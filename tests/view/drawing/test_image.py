@@ -14,6 +14,7 @@ from elsinore.view.drawing.film import paced, write_film
 from elsinore.view.drawing.image import WORLD_WIDTH, draw_scene, image_size
 from elsinore.view.drawing.palette import DARK, HUES, LIGHT, mixed, on, rgb
 from elsinore.view.drawing.world_panels import cards_height
+from elsinore.worlds.balatro.view import SUIT_ROLES
 from tests.view.drawing.scenes import (
     BARS,
     CHOICES,
@@ -157,6 +158,10 @@ def test_colours_stand_out_from_their_background():
         for role in HUES:
             pair = sorted([luminance(palette.of(role)), luminance(palette.background)])
             assert (pair[1] + 0.05) / (pair[0] + 0.05) > 2.0, role  # WCAG's measure of contrast
+    # suits of cards are names in these colours, on a panel
+    for role in SUIT_ROLES:
+        dark, light = luminance(DARK.panel), luminance(DARK.of(role))
+        assert (light + 0.05) / (dark + 0.05) > 4.0, role
 
 
 def test_letters_on_a_colour_are_black_or_white_whichever_is_read_better():

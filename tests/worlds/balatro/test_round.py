@@ -1,10 +1,13 @@
 """Blinds: start, play, end, and the effects of bosses."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.envs.scene import Facts
 from elsinore.worlds.balatro.env import Balatro
 from elsinore.worlds.balatro.rules import round as rounds
 from elsinore.worlds.balatro.rules import run
@@ -40,6 +43,7 @@ from elsinore.worlds.balatro.rules.game import (
 )
 from elsinore.worlds.balatro.rules.hands import FLUSH, HIGH_CARD, PAIR
 from elsinore.worlds.balatro.rules.jokers import joker_id
+from elsinore.worlds.balatro.view import scene
 from tests.worlds.balatro.games import KEY, a_game
 from tests.worlds.balatro.plays import cards
 
@@ -89,6 +93,9 @@ def test_the_last_hand_decides_a_run(target, phase, won):
         a_game(HAND, number=3, target=target, hands_left=1, max_ante=1), PLAY_CARDS, "As Ah"
     )
     assert (game.phase, game.won, game.beaten) == (phase, won, won)
+    shown = scene(Balatro(), None, SimpleNamespace(game=game, selected=0))
+    facts = next(panel for panel in shown.panels if isinstance(panel, Facts))
+    assert dict(facts.rows)["phase"] == ("won" if won else "lost")
 
 
 @pytest.mark.parametrize(("target", "saved"), [(4 * 64, True), (4 * 64 + 1, False)])

@@ -32,7 +32,8 @@ HUES = {
     "danger": VERMILLION, "calm": SKY, "gain": GREEN,
 }  # fmt: skip
 INKS = {"ink": "#f2f4f7", "faint": "#8d97a5", "wall": "#5b6573", "ground": "#2b313b"}
-DARK = Palette("#14171c", "#1d2128", "#2b313b", HUES | INKS)
+# on a dark ground, blue is hardly readable: a lighter one of the same hue, as on the page
+DARK = Palette("#14171c", "#1d2128", "#2b313b", HUES | INKS | {"rest": "#4a9fd8"})
 # on white, yellow is invisible: a darker one of the same hue
 LIGHT = Palette("#ffffff", "#f4f6f8", "#dfe4ea", HUES | {
     "goal": "#b09400", "work": "#b09400", "rest": BLUE,

@@ -12,6 +12,7 @@ from elsinore.worlds.balatro.rules.deck import HAND_SLOTS
 from elsinore.worlds.balatro.rules.game import (
     BASE_DISCARDS,
     BASE_HANDS,
+    DONE,
     JOKER_SLOTS,
     NUM_OFFERS,
     PHASES,
@@ -121,7 +122,8 @@ def _facts(env, game):
     yield "blind", f"{BLINDS[blind]}, ante {int(game.ante)} of {int(game.max_ante)}"
     if env.stage >= Stage.BOSSES and int(game.boss) > 0:
         yield "boss" if blind == BOSS_BLIND else "boss to come", BOSS_NAMES[int(game.boss)]
-    yield "phase", "won" if bool(game.won) else PHASES[int(game.phase)]
+    ended = "won" if bool(game.won) else "lost"
+    yield "phase", ended if int(game.phase) == DONE else PHASES[int(game.phase)]
     if env.stage >= Stage.SHOP:
         yield "money", f"${int(game.money)}"
     if int(game.phase) == SHOP:
