@@ -200,12 +200,13 @@ def test_putting_does_not_wait_for_a_handler_that_fails_again_and_again():
 
 def test_finishing_leaves_a_hanging_thread_behind_in_time_and_warns(logged):
     free = threading.Event()
-    worker = BackgroundWorker("post", lambda _: free.wait())
+    worker = BackgroundWorker("post", lambda _: free.wait(), loss="a letter is missing")
     worker.put(1)
     began = time.monotonic()
     assert not worker.finish(0.2)
     assert time.monotonic() - began < 1.0
-    assert [text for _, text in logged()] == ["post did not finish in time and was left behind"]
+    text = "post did not finish in time and was left behind: a letter is missing"
+    assert [text for _, text in logged()] == [text]
     free.set()
 
 

@@ -28,6 +28,8 @@ from elsinore.runs.workers import BackgroundWorker, finish_all, sink_worker
 
 log = logging.getLogger("elsinore")
 CURVES = "curves"
+LINES_LOST = "its newest lines are missing, and no numbers"
+CURVES_LOST = "training_curves.png may be of an earlier update; in Python, run.plot() draws it anew"
 Callback = Callable[[ChunkRecord], Any] | ActingCallback
 # Records that wait for the store, log, terminal or a callback hold at most a million rows, some
 # 200 MB.
@@ -96,7 +98,11 @@ def start_workers(
     )
     listeners = [
         BackgroundWorker(
-            f"callback {getattr(f, '__name__', f)!s}", watching(f), retry=False, **IN_MEMORY
+            f"callback {getattr(f, '__name__', f)!s}",
+            watching(f),
+            retry=False,
+            loss="it is not called with the newest chunks",
+            **IN_MEMORY,
         )
         for f in callbacks
         if not isinstance(f, ActingCallback)
@@ -129,14 +135,15 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
         best = partial(seeds_of_best, seeds=experiment.replica_seeds, members=members, mode=mode)
         what |= {"what": "replicas", "seeds_of_best": best}
     progress = ProgressLog(*of, **what)
-    workers = [BackgroundWorker("train.log", progress.write, retry=False, **IN_MEMORY)]
+    of_lines: dict[str, Any] = {"retry": False, "loss": LINES_LOST} | IN_MEMORY
+    workers = [BackgroundWorker("train.log", progress.write, **of_lines)]
     if (seconds := experiment.sinks.curves_seconds) > 0:
         curves = LiveCurves(folder, plan, seconds)
-        workers.append(BackgroundWorker(CURVES, curves.write, retry=False, capacity=1))
+        of_curves: dict[str, Any] = {"retry": False, "loss": CURVES_LOST, "capacity": 1}
+        workers.append(BackgroundWorker(CURVES, curves.write, **of_curves))
     if experiment.sinks.console:
         console_type = _console(experiment.sinks.dashboard)
         shows = {"replays": folder.replays} if console_type is Dashboard else {}
         console = console_type(*of, **what, **shows)
-        worker = partial(BackgroundWorker, "console", retry=False, **IN_MEMORY)
-        workers.append(worker(console.write, close=console.close))
+        workers.append(BackgroundWorker("console", console.write, close=console.close, **of_lines))
     return workers

@@ -40,6 +40,7 @@ class BackgroundWorker:
         capacity: when items of this weight wait, the oldest is dropped with a warning.
         weight: of an item; by default 1.
         every: seconds of rest after each item, which leave the cores to the training.
+        loss: the consequence for people if the thread is left behind.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class BackgroundWorker:
         capacity: int = 10_000,
         weight: Callable[[Any], int] = lambda item: 1,
         every: float = 0.0,
+        loss: str = "",
     ):
-        self.name = name
+        self.name, self._loss = name, loss
         self._handle, self._open, self._close = handle, open, close
         self._retry, self._capacity, self._every = retry, capacity, every
         self._weight, self._waiting = weight, 0  # of all items in the queue
@@ -117,7 +119,8 @@ class BackgroundWorker:
         self.begin_to_finish()
         self._thread.join(timeout)
         if self._thread.is_alive():
-            log.warning("%s did not finish in time and was left behind", self.name)
+            loss = f": {self._loss}" if self._loss else ""
+            log.warning("%s did not finish in time and was left behind%s", self.name, loss)
         return not self._thread.is_alive()
 
     def begin_to_finish(self) -> None:

@@ -81,7 +81,10 @@ class ReplayWorker(ReplayFollower):
         self._player: EpisodePlayer | None = None
         self._worker = None
         if self._between:
-            self._worker = BackgroundWorker("replays", self._record, retry=False, capacity=WAITING)
+            loss = "the newest episode is not recorded"
+            self._worker = BackgroundWorker(
+                "replays", self._record, retry=False, capacity=WAITING, loss=loss
+            )
 
     def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
         """Copy one seed's policy, and let the worker record it."""
