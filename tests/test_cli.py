@@ -641,7 +641,7 @@ def test_a_member_that_has_diverged_is_not_the_best_of_an_evaluation(elsinore, m
         checkpoint=lambda *_: SimpleNamespace(name="latest/0000000008"),
         episodes=lambda *_: evaluated([[1.0], [9.0]]),
         experiment=load_experiment("CartPole-v1", overrides={"vary": {"algo.gamma": [0.9, 0.99]}}),
-        state=lambda which: SimpleNamespace(convergence=convergence),
+        state=lambda which, buffers: SimpleNamespace(convergence=convergence),
     )
     monkeypatch.setattr("elsinore.runs.api.load", lambda *_, **__: run)
     code, out, _ = elsinore("evaluate", "run", "--json")

@@ -71,8 +71,13 @@ def sweep_command(args: argparse.Namespace) -> int:
         f" {summary['pruned']} pruned, {summary['failed']} failed;"
         f" importance by {summary['importance']['method']}"
     )
-    if summary["best"] is not None:
-        say(f"train the best again: elsinore train --config {quoted(found.path / 'best.yaml')}")
+    if (best_run := found.best_run) is not None:
+        run, again = quoted(best_run.path), quoted(found.path / "best.yaml")
+        say(f"its policy: elsinore play {run} --seed {found.best_seed} --checkpoint latest")
+        if found.sweep.config.sampler == "pbt":
+            say(f"its settings changed while it trained; the last ones are in {again}")
+        else:
+            say(f"train the best again: elsinore train --config {again}")
     say(f"{shown(found.path)}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
     if summary["best"] is None:
         log_file = quoted(found.path / "logs" / "sweep.log")

@@ -223,9 +223,18 @@ def _kind_of(path: Path) -> str:
         return f"a link to {path.readlink()}, where no folder is"
     if (path / "sweep.yaml").is_file():
         resume = f"elsinore sweep --resume {quoted(path)}"
-        return f"a sweep, with its runs in {path}/groups; resume it with `{resume}`"
+        return f"a sweep, with its runs in {path}/groups{_best_in(path)}; resume it with `{resume}`"
     inside = runs_inside(path)
     return f"a folder of runs, such as {inside[0]}" if inside else "a folder without config.yaml"
+
+
+def _best_in(sweep: Path) -> str:
+    """The place of a sweep's best trial, once it has one."""
+    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+        best = json.loads((sweep / "summary.json").read_text(encoding="utf-8"))["best"]
+        group, seed = str(best["group"]), int(best["best_seed"])
+        return f", the best trial in {sweep / 'groups' / group} with seed {seed}"
+    return ""
 
 
 RESERVED_NAMES = ("mlflow.db", "mlruns", "mlartifacts")  # MLflow's own files beside the runs

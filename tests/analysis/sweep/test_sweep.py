@@ -211,6 +211,36 @@ def test_halving_trains_the_best_to_the_end_and_no_other(tmp_path):
     assert (table["env_steps"] == np.where(table["state"] == "complete", 12, 4)).all()
 
 
+def test_the_policy_of_the_best_trial_is_named_and_can_be_used(tmp_path, monkeypatch, capsys):
+    """Of two trials of two seeds in one run; the better seed of the better trial."""
+    path = tmp_path / "config.yaml"
+    settings = {"seeds": 2, "algo": TOY["algo"] | {"noise": 1.0}}
+    space = {"algo.gain": {"choice": [0.9, BEST]}}
+    path.write_text(yaml.safe_dump(config(space, settings, sampler="grid")))
+    assert cli.main(["sweep", str(path), "--name", "found", "--runs-dir", str(tmp_path)]) == 0
+    searched = api.SweepRun(SweepDir(tmp_path / "found"))
+    best = searched.summary["best"]
+    seed = best["rows"][int(np.argmax(best["per_seed"]))]
+    assert (searched.best_run.name, searched.best_seed) == (best["group"], seed)
+    policy = searched.best_run.policy(searched.best_seed, checkpoint="latest")
+    returns = searched.best_run.summary["eval_return"]["per_seed"]
+    assert (policy.seed, returns[seed]) == (seed, max(best["per_seed"]))
+    command = f"elsinore play {searched.best_run.path} --seed {seed} --checkpoint latest"
+    assert f"its policy: {command}\n" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=f"best trial in .*groups/000 with seed {seed}; resume"):
+        RunDir.open(searched.path)
+
+
+def test_settings_that_changed_in_training_are_not_said_to_train_the_best_again(tmp_path, capsys):
+    path = tmp_path / "config.yaml"
+    settings = config(settings={"env_steps": 60}, sampler="pbt", trials=4)
+    path.write_text(yaml.safe_dump(settings))
+    assert cli.main(["sweep", str(path), "--name", "pbt", "--runs-dir", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "train the best again" not in shown
+    assert "its settings changed while it trained; the last ones are in " in shown
+
+
 def test_a_population_evolves_towards_what_is_best(tmp_path):
     space = {"algo.gain": {"uniform": [0.0, 1.0]}}
     settings = {"env_steps": 60, "seed": 3}
@@ -350,6 +380,32 @@ def test_importance_separates_relevant_settings_from_irrelevant_ones(monkeypatch
     assert how == (RANK_CORRELATION if hidden else FANOVA)
     assert next(iter(values)) == "algo.gain"
     assert values["algo.gain"] > 0.9 and values["algo.ballast"] == 0.0
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_pruned_trial_is_not_important_by_the_score_of_its_pruning(monkeypatch, hidden, mode):
+    """Scores rise with training here, whatever the mode: those that were pruned have the lowest, as
+    far from the others as no setting makes them."""
+    if hidden:
+        monkeypatch.setitem(sys.modules, "optuna", None)
+    space = GAIN | {"algo.noise": {"uniform": [0.0, 1.0]}}
+    sweep = load_sweep(config(space, mode=mode))
+    good, draw = 1.0 if mode == "max" else -1.0, np.random.default_rng(0)
+    settings = [{"algo.gain": g, "algo.noise": n} for g, n in draw.random((60, 2))]
+    results = [
+        TrialResult(i, "", of, "complete", 100.0 + good * of["algo.gain"], None, [], 12, [])
+        if of["algo.gain"] > 0.5
+        else TrialResult(i, "", of, "pruned", good * of["algo.gain"], None, [], 4, [])
+        for i, of in enumerate(settings)
+    ]
+    method, values = setting_importance(sweep, results)
+    assert "the rank" in method and values["algo.gain"] > 0.9
+    first = values["algo.gain"]
+    pruned = [r for r in results if r.state == "pruned"]
+    raised = {r.trial: r._replace(score=(r.score or 0.0) + 1e3) for r in pruned}
+    moved = [raised.get(r.trial, r) for r in results]
+    assert setting_importance(sweep, moved)[1]["algo.gain"] == pytest.approx(first)
 
 
 @pytest.mark.parametrize("scores", [[0.5], [0.5, 0.5, 0.5, 0.5]])

@@ -84,6 +84,19 @@ class SweepRun:
         return from_writable(best["settings"]) if best else None
 
     @property
+    def best_run(self) -> Run | None:
+        """The run that trained the best trial; None if no trial is complete. Others may be in it:
+        `best_run.policy(best_seed, checkpoint="latest")` is the policy whose score was the best."""
+        best = self.summary.get("best")
+        return Run(RunDir(self._folder.groups / best["group"])) if best else None
+
+    @property
+    def best_seed(self) -> int | None:
+        """The seed of `best_run`, numbered as its replicas are, that did best in the best trial;
+        None if no trial is complete."""
+        return (self.summary.get("best") or {}).get("best_seed")
+
+    @property
     def trials(self):
         """Pandas table of every trial with its settings and score; `per_seed` is a list.
 

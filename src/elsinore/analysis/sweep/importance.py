@@ -1,6 +1,7 @@
 """Importance of each setting for the score of a trial."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -18,26 +19,42 @@ def setting_importance(sweep: Sweep, results: list[TrialResult]) -> tuple[str, d
     """(method, setting -> importance), largest first.
 
     fANOVA if Optuna and scikit-learn are installed and there are enough trials, else rank
-    correlation. Failed trials are left out; a pruned trial counts with its last score.
+    correlation. Failed trials are left out. The score of a pruned trial is that of its pruning, so
+    with pruned trials ranks take the place of scores: below those that were trained longer.
     """
-    scored = [result for result in results if result.score is not None]
+    kept = [result for result in results if result.score is not None]
+    ranks = any(result.state == "pruned" for result in kept)
+    scores = _ranks(kept, sweep.config.mode) if ranks else [result.score or 0.0 for result in kept]
     try:
-        method, values = FANOVA, _fanova(sweep, scored)
+        method, values = FANOVA, _fanova(sweep, kept, scores)
     except Exception:  # not installed, or too few trials for its trees
-        method, values = RANK_CORRELATION, _rank_correlation(sweep, scored)
+        method, values = RANK_CORRELATION, _rank_correlation(sweep, kept, scores)
+    method = method.replace("the score", "the rank") if ranks else method
     return method, dict(sorted(values.items(), key=lambda item: -item[1]))
 
 
-def _fanova(sweep: Sweep, results: list[TrialResult]) -> dict[str, float]:
+def _ranks(results: list[TrialResult], mode: str) -> list[float]:
+    """The rank of each trial, from the worst: by the length of its training if it was pruned, then
+    by its score; equal ones have one rank."""
+    sign = 1.0 if mode == "max" else -1.0
+    keys = [
+        (result.env_steps if result.state == "pruned" else np.inf, sign * (result.score or 0.0))
+        for result in results
+    ]
+    order = {key: float(rank) for rank, key in enumerate(sorted(set(keys)))}
+    return [order[key] for key in keys]
+
+
+def _fanova(sweep: Sweep, results: list[TrialResult], scores: list[float]) -> dict[str, float]:
     optuna = import_optuna("fANOVA")
-    if len({result.score for result in results}) < 2:
+    if len(set(scores)) < 2:
         raise ValueError("no variance to share out")
     study = optuna.create_study()
     drawn_from = distributions(optuna, sweep.space)
-    for result in results:
+    for result, score in zip(results, scores, strict=True):
         params = {n: _as_drawn(result.settings[n], span) for n, span in sweep.space.items()}
         study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=drawn_from, value=result.score)
+            optuna.trial.create_trial(params=params, distributions=drawn_from, value=score)
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -56,11 +73,13 @@ def _as_drawn(value, span):
     return min(max(value, span.low), span.high)
 
 
-def _rank_correlation(sweep: Sweep, results: list[TrialResult]) -> dict[str, float]:
-    scores = [result.score for result in results]
+def _rank_correlation(
+    sweep: Sweep, results: list[TrialResult], scores: list[float]
+) -> dict[str, float]:
     values = {}
     for name, span in sweep.space.items():
         units = [span.unit_of(result.settings[name]) for result in results]
         some = len(set(units)) > 1 and len(set(scores)) > 1
-        values[name] = abs(float(spearmanr(units, scores).statistic)) if some else 0.0
+        found: Any = spearmanr(units, scores) if some else None
+        values[name] = abs(float(found.statistic)) if some else 0.0
     return values

@@ -9,6 +9,8 @@ from elsinore.errors import counted
 from elsinore.runs.curves.style import BLUE, GREY, number_text, plain
 from elsinore.runs.files.durable import replacing
 
+PALEST = 0.2  # of the colours, for the worst trial: below it they are hardly seen on white
+
 
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
     """One line per trial through one axis per setting to its score; better trials are darker and
@@ -20,7 +22,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     scores = [result.score or 0.0 for result in scored]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     ends = [(0.0, low), (1.0, high)] if high > low else [(0.5, score) for score in scores[:1]]
-    shades = matplotlib.colormaps["viridis_r"]  # the palest is the worst
+    shades = matplotlib.colormaps["viridis_r"]
     for result in reversed(ranked(scored, sweep.config.mode)):
         units = [span.unit_of(result.settings[name]) for name, span in sweep.space.items()]
         place = ((result.score or 0.0) - low) / (high - low) if high > low else 0.5
@@ -28,7 +30,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
         whole = result.is_whole
         axis.plot(
             [*units, place],
-            color=shades(good) if whole else GREY,
+            color=shades(PALEST + (1.0 - PALEST) * good) if whole else GREY,
             alpha=0.8 if whole else 0.25,
             linewidth=1.2,
         )
@@ -79,6 +81,7 @@ def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
             f"{value:g}" if isinstance(value, float) else plain(setting_text(value)),
             fontsize=8,
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
         )
 
 

@@ -10,7 +10,14 @@ import numpy as np
 
 from elsinore.analysis.sweep.importance import setting_importance
 from elsinore.analysis.sweep.pictures import draw_coordinates, draw_importance
-from elsinore.analysis.sweep.results import TrialResult, best_trial, csv_row, ranked, setting_text
+from elsinore.analysis.sweep.results import (
+    TrialResult,
+    best_seed,
+    best_trial,
+    csv_row,
+    ranked,
+    setting_text,
+)
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep
@@ -60,8 +67,10 @@ def write_sweep_report(
         "seeds": sweep.experiment.seeds,
         "trials": len(results),
         **{state: states.count(state) for state in ("complete", "pruned", "failed")},
-        "best": _as_json(best) if best is not None else None,
-        "top": [_as_json(r) for r in ranked(results, mode)[:NUM_LISTED] if r.score is not None],
+        "best": _as_json(best, mode) if best is not None else None,
+        "top": [
+            _as_json(r, mode) for r in ranked(results, mode)[:NUM_LISTED] if r.score is not None
+        ],
         "importance": {"method": method, "values": values},
         "train_seconds": _train_seconds(folder),
         "versions": versions(),
@@ -120,7 +129,7 @@ def _short(value: Any, span: Any) -> str:
     return setting_number(value) if rounded else setting_text(value)
 
 
-def _as_json(result: TrialResult) -> dict[str, Any]:
+def _as_json(result: TrialResult, mode: str) -> dict[str, Any]:
     finite = [x for x in result.per_seed if x is not None]
     return {
         "trial": result.trial,
@@ -131,5 +140,6 @@ def _as_json(result: TrialResult) -> dict[str, Any]:
         "std": float(np.std(finite, ddof=1)) if len(result.per_seed) > 1 else None,
         "per_seed": result.per_seed,
         "rows": result.replicas,
+        "best_seed": best_seed(result, mode),
         "settings": writable(result.settings),
     }

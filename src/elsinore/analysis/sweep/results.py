@@ -92,6 +92,15 @@ def best_trial(results: list[TrialResult], mode: str) -> TrialResult | None:
     return first[0] if first and first[0].is_whole else None
 
 
+def best_seed(result: TrialResult, mode: str) -> int | None:
+    """The replica of a trial with the best score, as `Run.policy` takes it; None where none has
+    one."""
+    sign = 1.0 if mode == "max" else -1.0
+    scored = zip(result.per_seed, result.replicas, strict=True)
+    found = [(sign * score, -seed) for score, seed in scored if score is not None]
+    return -max(found)[1] if found else None
+
+
 def setting_text(value: Any) -> str:
     """A setting as a config has it: null and true, not None and True."""
     return str(value) if isinstance(value, (str, float)) else json.dumps(value)
