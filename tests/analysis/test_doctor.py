@@ -62,6 +62,13 @@ SICK = {
     "noisy-evaluation": ({"eval/return_std": [np.full(20, 300.0)]}, {}),
     "worse-at-the-end": ({"eval/return": [np.r_[RISING, np.linspace(100, 30, 10)]]}, {}),
     "plateau": ({"eval/return": [np.r_[np.linspace(10, 80, 8), np.full(14, 79.0)]]}, {}),
+    "no-progress": (
+        {
+            "episode/return": [np.r_[10.0, np.tile([9.0, 11.0], 20)]],
+            "eval/return": [FLAT - RISING / 99],
+        },
+        {"target": None},
+    ),
     "idle-teacher": ({f"imitation/{x}": [np.zeros(1)] for x in ("loss", "agreement")}, {}),
     "few-updates": ({}, {"updates": 5}),
 }  # fmt: skip
@@ -101,7 +108,10 @@ def test_no_rule_needs_a_metric_or_a_fact():
 
 @pytest.mark.parametrize(
     "name",
-    ["entropy-collapse", "random-policy", "still-policy", "no-reward", "time-limit", "plateau"],
+    [
+        *("entropy-collapse", "random-policy", "still-policy", "no-reward", "time-limit"),
+        *("plateau", "no-progress"),
+    ],
 )
 def test_a_solved_run_may_look_so(name):
     curves, facts = SICK[name]
@@ -120,6 +130,16 @@ def test_a_rule_changes_its_mind_at_its_threshold(name, curve, below):
     sign = -1 if name == "critic" else 1
     at = [SOUND | {curve: [np.full(40, below + sign * step)]} for step in (-0.01, 0.01)]
     assert [name in names(curves, FACTS) for curves in at] == [False, True]
+
+
+def test_what_is_learnt_at_once_and_a_run_that_begins_trained_are_not_without_progress():
+    soon = np.r_[np.full(3, 10.0), np.full(37, 95.0)]
+    facts = FACTS._replace(target=None)
+    at_once = {"episode/return": [soon], "eval/return": [np.full(20, 95.0)]}
+    assert names(SOUND | at_once, facts) == set()
+    curves = SOUND | SICK["no-progress"][0]
+    assert "no-progress" not in names(curves, facts._replace(untrained=False))
+    assert "no-progress" not in names(curves, facts._replace(comparable=False))
 
 
 def test_a_policy_is_not_called_random_before_it_had_the_time_to_learn():
@@ -184,6 +204,7 @@ def on_stages(tmp_path, curriculum) -> Run:
 def test_evaluations_of_different_stages_are_not_compared(tmp_path, capsys):
     facts = FACTS._replace(comparable=False)
     comparing = {"time-limit", "seeds", "noisy-evaluation", "worse-at-the-end", "plateau"}
+    comparing.add("no-progress")
     for curves, own in SICK.values():
         found = names(SOUND | curves, facts._replace(**own))
         assert not found & comparing
@@ -273,7 +294,9 @@ SHORT = {
         ({"algo.ent_coef": 10.0}, {"random-policy"}),
         pytest.param({"algo.clip_eps": 1e-6}, {"clipped"}, marks=pytest.mark.slow),
         pytest.param(
-            {"algo.learning_rate": 1e-8}, {"still-policy", "random-policy"}, marks=pytest.mark.slow
+            {"algo.learning_rate": 1e-8},
+            {"still-policy", "random-policy", "no-progress"},
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -102,6 +102,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
         eval_episodes=experiment.evaluation.episodes,
         eval_agents=num_agents_in(plan.env),
         max_return=_largest_return(experiment, curves),
+        untrained=not (experiment.start or experiment.imitation or experiment.self_play),
         comparable=not on_stage,
     )
 

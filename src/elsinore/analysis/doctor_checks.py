@@ -30,6 +30,8 @@ class RunFacts(NamedTuple):
     eval_agents: int = 1  # in each; their returns may be one, so they are no samples of their own
     # the largest absolute return of an episode; None where action values have another unit
     max_return: float | None = None
+    # begins with a policy that has learnt nothing, against no rival that learns, too
+    untrained: bool = True
     # evaluations of one seed with each other; false where they are of a curriculum's stages
     comparable: bool = True
 
@@ -66,6 +68,11 @@ class Limits(NamedTuple):
     # A window's standard error above a quarter of all improvement hides what is learnt.
     noise: float = 0.25
     loss_of_best: float = 0.3  # A final return this share of the improvement below the best.
+    rows: int = 20  # With fewer rows of training returns a rise cannot be told from chance;
+    evaluations: int = 6  # with fewer evaluations, likewise.
+    first_rows: int = 3  # In these little is learnt.
+    # Of the late training returns that are below the first ones: without progress most are.
+    late_below: float = 0.25
     few_updates: int = 20  # Fewer policies than this are hardly a search.
 
 
@@ -290,6 +297,24 @@ def plateau_below_target(curves: Curves, facts: RunFacts) -> str | None:
         if len(returns) > 5 and at < len(returns) // 2 and best < facts.target:
             beaten = f"no evaluation after the first half beat {best:.4g}"
             return f"{seed}{beaten}; target {facts.target:.4g}"
+    return None
+
+
+def nothing_is_learnt(curves: Curves, facts: RunFacts) -> str | None:
+    """Of the first rows the policy is nearly untrained, also where most is learnt soon after; the
+    very first has only the episodes that were short."""
+    if facts.solved or not facts.untrained:
+        return None
+    names = ("episode/return", "eval/return", "eval/return_std")
+    for seed, (training, returns, spread) in of_each_seed(curves, facts, *names):
+        if len(training) < LIMITS.rows or len(returns) < LIMITS.evaluations or not np.ptp(training):
+            continue
+        late, end = parts(training)[1], float(parts(returns)[1].mean())
+        first = float(training[: LIMITS.first_rows].max())
+        risen = first < np.quantile(late, LIMITS.late_below)
+        if not risen and end <= returns[0] + standard_error(spread, facts):
+            from_to = "training returns from {:.4g} to {:.4g}, evaluations from {:.4g} to {:.4g}"
+            return seed + from_to.format(first, late.mean(), returns[0], end)
     return None
 
 

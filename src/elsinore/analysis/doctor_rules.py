@@ -164,6 +164,15 @@ RULES = (
         compares=True,
     ),
     DoctorRule(
+        "no-progress",
+        checks.nothing_is_learnt,
+        "Neither the returns of training nor the evaluations are better than at the beginning.",
+        "The environment first: does `elsinore play ENV --human`, or a rule, get a better return,"
+        " and do observations show what it depends on? Then a learning_rate ten times larger and"
+        " smaller, more exploration (ent_coef, rnd.weight), normalize_obs=true, more env_steps.",
+        compares=True,
+    ),
+    DoctorRule(
         "idle-teacher",
         checks.teacher_is_idle,
         "By its labels no state mattered to the teacher, so that imitation taught the policy"
