@@ -242,6 +242,35 @@ def test_the_changed_settings_of_an_ended_run_are_shown_though_they_come_last(br
 
 
 @pytest.mark.slow
+def test_agents_are_lines_of_one_chart_each_of_which_can_be_hidden(browser, tmp_path):
+    run, agents = make_run(tmp_path, "team", updates=8), [f"agent_{i}" for i in range(10)]
+    with Store(run / "metrics.sqlite")._db as db:
+        for i, agent in enumerate(agents):
+            values = f"value + {i}, '{agent}'"
+            db.execute(
+                "INSERT INTO metrics (update_, seed, name, value, agent)"
+                f" SELECT update_, seed, name, {values} FROM metrics WHERE agent = ''"
+                " AND name IN ('eval/return', 'loss/value')"
+            )
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/team") as page:
+        chart = page.locator('[data-metric="eval/return of each agent"]')
+        chart.wait_for()
+        assert "Evaluation return of each agent" in chart.inner_text()
+        assert not page.locator("details.group").filter(has=chart).count()  # which is closed
+        buttons = page.locator("[data-line]")
+        assert buttons.all_inner_texts() == agents  # in the order of their numbers
+        drawn = [button.inner_html().split("</")[0] for button in buttons.all()]
+        assert len(set(drawn)) == len(agents)  # colour and dashes
+        shown = chart.locator(".unseen")
+        until(lambda: "agent_0" in shown.inner_text() and "agent_9" in shown.inner_text())
+        buttons.first.click()
+        until(lambda: "agent_0" not in shown.inner_text())
+        page.get_by_role("tab", name="Seeds").click()
+        row = page.get_by_role("row", name="agent_9")
+        until(lambda: row.inner_text().split() == ["agent_9", "89.5", "–"])  # of 80 and 81, and 9
+
+
+@pytest.mark.slow
 def test_where_no_value_is_finite_there_is_a_dash(browser, tmp_path):
     run = make_run(tmp_path, "broken", updates=8)
     store = Store(run / "metrics.sqlite")

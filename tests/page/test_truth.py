@@ -8,6 +8,9 @@ import sqlite3
 
 import pytest
 
+from elsinore.config.load import load_experiment
+from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import yaml_text
 from elsinore.page.changed_settings import changed_settings
 from elsinore.runs.commit import current_commit
 from elsinore.runs.records import ChunkRecord, Row
@@ -254,6 +257,23 @@ def test_settings_that_differ_are_found_without_importing_code():
     found = changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")
     assert found is not None and found[0][:2] == ("algo.gamma", 0.9)
     assert [changed_settings(text) for text in ("{", "[]", "")] == [None] * 3
+
+
+def test_of_agents_what_differs_from_the_run_is_found():
+    agents = [{"id": "ann"}, {"id": "bob", "gamma": 0.9}, {"id": "cat", "algo": "dqn", "tau": 0.5}]
+    experiment = load_experiment("CartPole-v1", overrides={"agents": agents})
+    config = as_dict(experiment)
+    config["agents"]["each"].append({"id": "dan", "algo": {"name": "no_such:algorithm"}})
+    found = {
+        name: (value, usual) for name, value, usual in changed_settings(yaml_text(config)) or ()
+    }
+    assert found["agents.bob.gamma"] == (0.9, 0.98)
+    assert found["agents.cat.algo"] == ("dqn", "ppo") and found["agents.cat.tau"][0] == 0.5
+    assert found["agents.dan.algo"] == ("no_such:algorithm", "ppo")
+    assert not any(name.startswith("agents.ann") or name == "agents.each" for name in found)
+    assert "agents.cat.gamma" not in found or found["agents.cat.gamma"][0] != 0.98
+    config["agents"]["each"].append("eve")
+    assert changed_settings(yaml_text(config)) is None
 
 
 def test_the_commit_of_the_current_folder_is_known(tmp_path, monkeypatch):

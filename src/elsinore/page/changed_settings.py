@@ -26,13 +26,33 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
         closest = closest_preset(algo, data["env"], settings_by_name(data["algo"]))
         names = {"env": data["env"], "algo": {"name": closest.partition("/")[0]}}
         usual = settings_by_name(as_dict(experiment_from(names)))
-    except (ValueError, RecursionError, KeyError, TypeError):
+        each = data.get("agents", {}).pop("each", [])
+        own = [x for agent in each for x in _of_agent(agent, data["env"], data["algo"])]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
-    return sorted(
+    of_all = sorted(
         (name, value, usual.get(name))
         for name, value in settings_by_name(data).items()
         if name not in OF_THE_RUN and value != usual.get(name)
     )
+    return of_all + own
+
+
+def _of_agent(agent: Any, env: str, algo: Any) -> list[tuple[str, Any, Any]]:
+    """The settings of an agent that differ from the run's, or from those that another algorithm
+    has by itself."""
+    settings, usual = settings_by_name(agent["algo"]), settings_by_name(algo)
+    if settings["name"] not in ALGORITHMS:
+        return [(f"agents.{agent['id']}.algo", settings["name"], algo["name"])]
+    if settings["name"] != algo["name"]:
+        closest = closest_preset(settings["name"], env, settings)
+        names = {"env": env, "algo": {"name": closest.partition("/")[0]}}
+        usual |= settings_by_name(as_dict(experiment_from(names))["algo"]) | {"name": algo["name"]}
+    return [
+        (f"agents.{agent['id']}.{'algo' if name == 'name' else name}", value, usual.get(name))
+        for name, value in sorted(settings.items())
+        if value != usual.get(name)
+    ]
 
 
 def settings_by_name(settings: Any) -> dict[str, Any]:

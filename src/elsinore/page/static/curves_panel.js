@@ -21,9 +21,9 @@ export function colour(i) {
 // Dash patterns, in pixels on and off, for readers who do not see the colours.
 const DASHES = [[], [9, 4], [2, 3], [10, 3, 2, 3], [5, 3], [14, 4, 5, 4], [1, 5]];
 
-/** The dashes of the i-th line. */
+/** The dashes of the i-th line: others when colours come again. */
 export function dash(i) {
-  return DASHES[i % DASHES.length];
+  return DASHES[(i + Math.floor(i / DASHES.length)) % DASHES.length];
 }
 
 const PERIOD = 1000; // milliseconds between two redraws
@@ -39,6 +39,9 @@ const GROUPS = [
   [REST, () => true],
 ];
 const WIDE = 2; // larger charts at the top
+const OF_AGENTS = " of each agent"; // a chart with a line an agent, after the name of their metric
+const SHADED = 3; // agents at most, of which each line has a shade
+const LISTED = 20; // agents at most, of which each has a button
 
 export class CurvesPanel {
   constructor(runs) {
@@ -149,7 +152,7 @@ export class CurvesPanel {
   }
 
   names() {
-    const all = new Set(this.runs.flatMap((run) => [...run.curves.keys()]));
+    const all = new Set(this.runs.flatMap((run) => [...run.curves.keys()].map(chartOf)));
     const hidden = this.settings.hidden.filter((name) => all.delete(name));
     this.all.hidden = !hidden.length;
     this.all.textContent = `Show ${hidden.length} hidden`;
@@ -162,11 +165,11 @@ export class CurvesPanel {
     let left = names;
     let large = WIDE;
     this.groups.replaceChildren(...GROUPS.map(([heading, belongs]) => {
-      const mine = left.filter(belongs);
-      left = left.filter((name) => !belongs(name));
+      const mine = left.filter((name) => belongs(metricOf(name)));
+      left = left.filter((name) => !belongs(metricOf(name)));
       const charts = mine.map((name) => {
         const big = large-- > 0;
-        const chart = new Chart(title(name), { onzoom: (range) => this.zoom(range), onhide: (id) => this.set({ hidden: [...this.settings.hidden, id] }),
+        const chart = new Chart(name.endsWith(OF_AGENTS) ? `${title(metricOf(name))}${OF_AGENTS}` : title(name), { onzoom: (range) => this.zoom(range), onhide: (id) => this.set({ hidden: [...this.settings.hidden, id] }),
           height: big ? 280 : 180, id: name });
         if (big) chart.element.classList.add("large");
         this.charts.set(name, chart);
@@ -179,10 +182,11 @@ export class CurvesPanel {
     }));
   }
 
-  /** The names of the lines that can be hidden: of several runs, or of several seeds of one. */
+  /** The names of the lines that can be hidden: of several runs, or of several seeds or agents of one. */
   lineNames() {
     if (this.runs.length > 1) return this.runs.map((run) => run.name);
-    if (!this.settings.each) return [];
+    const { agents } = this.runs[0];
+    if (!this.settings.each) return agents.length <= LISTED ? agents : [];
     const seeds = [...this.runs[0].curves.values()].flatMap((curve) => [...curve.seeds.keys()]);
     return [...new Set(seeds)].map((seed) => `seed ${this.runs[0].seedName(seed)}`);
   }
@@ -203,6 +207,7 @@ export class CurvesPanel {
   }
 
   linesOf(name) {
+    if (name.endsWith(OF_AGENTS)) return this.agentLines(metricOf(name));
     return this.runs.flatMap((run, i) => {
       if (this.runs.length > 1 && this.off.has(run.name)) return [];
       const curve = this.of(run).get(name);
@@ -210,6 +215,21 @@ export class CurvesPanel {
       const x = curve.update.map((update) => run.place(update, this.axis));
       const several = this.runs.length > 1;
       return this.settings.each && !several ? this.eachSeed(run, curve, x) : [{ ...this.mean(run, curve, x, name), colour: colour(i), dash: dash(i) }];
+    });
+  }
+
+  /** A line for each agent, the mean over seeds; in charts of several runs each run has a colour, and its agents have dashes. */
+  agentLines(metric) {
+    const several = this.runs.length > 1;
+    return this.runs.flatMap((run, i) => {
+      const curves = this.of(run), { agents } = run;
+      return agents.flatMap((agent, j) => {
+        const curve = curves.get(`${metric} [${agent}]`);
+        if (!curve?.update.length || this.off.has(several ? run.name : agent)) return [];
+        const line = this.mean(run, curve, curve.update.map((update) => run.place(update, this.axis)), metric);
+        if (agents.length > SHADED || several) Object.assign(line, { low: undefined, high: undefined });
+        return [{ ...line, label: several ? `${run.name}, ${agent}` : agent, named: true, colour: colour(several ? i : j), dash: dash(j) }];
+      });
     });
   }
 
@@ -252,9 +272,19 @@ export class CurvesPanel {
   }
 }
 
+/** The chart of a metric: those of agents, `loss/policy [ann]`, share one. */
+function chartOf(name) {
+  return name.replace(/ \[.*\]$/, OF_AGENTS);
+}
+
+/** The metric of a chart. */
+function metricOf(chart) {
+  return chart.endsWith(OF_AGENTS) ? chart.slice(0, -OF_AGENTS.length) : chart;
+}
+
 function rank(name) {
-  const place = FIRST.indexOf(name);
-  return place < 0 ? FIRST.length : place;
+  const place = FIRST.indexOf(metricOf(name));
+  return (place < 0 ? FIRST.length : place) + (name.endsWith(OF_AGENTS) ? 0.5 : 0);
 }
 
 function remembered() {

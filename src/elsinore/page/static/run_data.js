@@ -1,5 +1,6 @@
 // A run's metrics in the browser: an overview from the server, extended by live updates.
 
+import { natural } from "./format.js";
 import { filled, outlivesItsSeed, summary } from "./statistics.js";
 
 const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
@@ -87,6 +88,12 @@ export class RunData {
     const last = this.lastUpdates;
     const newest = Math.max(-1, ...last.values());
     return new Map([...last].filter(([, update]) => update < newest));
+  }
+
+  /** The names of the agents that have metrics of their own. */
+  get agents() {
+    const found = [...this.curves.keys()].map((name) => / \[(.*)\]$/.exec(name)?.[1]).filter((agent) => agent !== undefined);
+    return [...new Set(found)].sort(natural);
   }
 
   /** The number of seeds of each member, or of the run. */

@@ -207,7 +207,15 @@ export class RunPage {
     });
     return h("section", {}, h("h2", {}, "Each seed"),
       table("Each seed's newest evaluation and env steps", ["Seed", "Evaluation", "Env steps", "Status"], rows),
-      h("h2", {}, "Checkpoints"), this.checkpoints(steps));
+      this.agents(), h("h2", {}, "Checkpoints"), this.checkpoints(steps));
+  }
+
+  /** The newest returns of each agent that has some of its own. */
+  agents() {
+    const mean = (name) => number(summary(newest(this.run, name)).mean);
+    const rows = this.run.agents.map((agent) => [agent, mean(`eval/return [${agent}]`), mean(`episode/return [${agent}]`)]);
+    if (!rows.length) return "";
+    return h("div", {}, h("h2", {}, "Each agent"), table("Each agent's newest returns, means over seeds", ["Agent", "Evaluation", "Training return"], rows));
   }
 
   checkpoints(steps) {
