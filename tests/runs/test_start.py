@@ -17,6 +17,8 @@ from gymnax.environments.spaces import Discrete
 
 import elsinore
 from elsinore import cli
+from elsinore.algos.dqn import DQNConfig
+from elsinore.algos.ppo import PPOConfig
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.sweep import api as sweep_api
@@ -786,7 +788,7 @@ def begun_with(team, there: elsinore.Run, parts: str, folder: Path) -> tuple[dic
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", ["policy", "learner"])
 def test_agents_take_what_those_of_their_names_have_learnt(of_two, parts, tmp_path):
-    team = [{"id": "bob"}, {"id": "carl"}, {"id": "ann"}]
+    team = [{"id": "bob"}, {"id": "carl", "gamma": 0.9}, {"id": "ann"}]
     there, here, log = begun_with(team, of_two, parts, tmp_path)
     for name, x in here.items():
         np.testing.assert_array_equal(x[:, [2, 0]], there[name], name)
@@ -815,12 +817,21 @@ def test_agents_take_what_a_single_one_has_learnt(whole, tmp_path):
         ([*"ab"], [*"cde"], {}),
     ],
 )
-def test_the_agents_that_go_on_are_those_whose_names_are_known(there, here, taken):
-    assert agents_from(*map(team_of, (there, here))) == taken
+@pytest.mark.parametrize("b", [PPOConfig(), PPOConfig(learning_rate=3e-4)], ids=["alike", "traced"])
+def test_the_agents_that_go_on_are_those_whose_names_are_known(there, here, taken, b):
+    """Also if they differ in numbers of one program."""
+    teams = [team_of(names, **({"b": b} if "b" in names else {})) for names in (there, here)]
+    assert agents_from(*teams) == taken
+    if taken != {}:  # which is refused
+        refuse_other_agents(*teams, "RUN")
+
+
+DQN = DQNConfig()
 
 
 def team_of(names: list[str], **settings) -> AgentsConfig:
-    each = tuple(AgentConfig(id=name, algo=settings.pop(name, None)) for name in names)
+    algos = {name: settings.pop(name, PPOConfig()) for name in names}
+    each = tuple(AgentConfig(id=name, algo=algo) for name, algo in algos.items())
     return AgentsConfig(number=len(names), each=each, **settings)
 
 
@@ -834,20 +845,25 @@ def team_of(names: list[str], **settings) -> AgentsConfig:
             " as they are named there.",
         ),
         (
-            team_of([*"ab"], a="dqn"),
-            team_of([*"ba"], a="dqn"),
+            team_of([*"ab"], a=DQN),
+            team_of([*"ba"], a=DQN),
             "agents: b stands where RUN has a, and would begin with what a has learnt; list them"
             " in its order: a, b.",
         ),
         (  # d, of a new name, between two that are known
-            team_of([*"abc"], c="dqn"),
-            team_of([*"bdc"], c="dqn"),
+            team_of([*"abc"], c=DQN),
+            team_of([*"bdc"], c=DQN),
             "agents: b stands where RUN has a, and would begin with what a has learnt; list them",
         ),
         (
-            team_of([*"abc"], c="dqn"),
-            team_of([*"dac"], c="dqn"),
+            team_of([*"abc"], c=DQN),
+            team_of([*"dac"], c=DQN),
             "agents: d stands where RUN has a, and would begin with what a has learnt; list them",
+        ),
+        (
+            team_of([*"ab"], a=DQN),
+            team_of([*"abc"], a=DQN),
+            "RUN has 2 and these are 3; list as many, in its order.",
         ),
         (
             team_of([*"ab"], sharing="shared", critic="joint", ids=True),

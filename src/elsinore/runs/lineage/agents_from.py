@@ -13,13 +13,14 @@ from elsinore.errors import ConfigError
 def agents_from(there: AgentsConfig, here: AgentsConfig) -> dict[int, int] | None:
     """The place of the agent there that each agent here begins from, by its place; the others begin
     anew. None where arrays are taken as they are: one learner for all agents, the same agents in
-    the same order, as many of other names, or agents of several algorithms.
+    the same order, as many of other names, or agents of several programs.
 
     An agent takes what the agent of its name has learnt, and all take what a single agent has.
     """
     alone = there.number == 1
     one_learner = here.number == 1 or here.shared or (there.shared and not alone)
-    if one_learner or here.differ or there.differ or there.names == here.names:
+    several = _several_programs(here) or _several_programs(there)
+    if one_learner or several or there.names == here.names:
         return None
     if alone:
         return dict.fromkeys(range(here.number), 0)
@@ -37,20 +38,32 @@ def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) ->
             f"agents: none of {', '.join(here.names)} is an agent of {source}, which has"
             f" {', '.join(there.names)}; name those that continue as they are named there."
         )
-    by_place = here.ids or ((here.differ or there.differ) and not here.shared)
+    several = _several_programs(here) or _several_programs(there)
+    by_place = here.ids or (several and not here.shared)
     for old, new in zip(there.names, here.names, strict=False) if by_place else ():
         if old != new and (old in here.names or new in there.names):
             raise ConfigError(
                 f"agents: {new} stands where {source} has {old}, and would begin with what {old}"
                 f" has learnt; list them in its order: {', '.join(there.names)}."
             )
-    several = here.differ and there.differ and here.number == there.number
-    if several and _groups(here) != _groups(there):
+    if several and here.number != there.number and not (here.shared or there.shared):
+        raise ConfigError(
+            f"agents: with several algorithms, or other settings that need a program of their own,"
+            f" agents begin from as many: {source} has {there.number} and these are {here.number};"
+            " list as many, in its order."
+        )
+    both = here.differ and there.differ and here.number == there.number
+    if several and both and _groups(here) != _groups(there):
         raise ConfigError(
             f"agents: those that {source} trains together are not those here, and would begin with"
             f" what others have learnt: {described_algos(there)} there and {described_algos(here)}"
             " here; list the algorithms in its order."
         )
+
+
+def _several_programs(agents: AgentsConfig) -> bool:
+    """True for agents whose arrays are not one: they differ in more than traced numbers."""
+    return agents.differ and len({*_groups(agents)}) > 1
 
 
 def _groups(agents: AgentsConfig) -> list[int]:
