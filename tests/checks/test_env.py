@@ -2,13 +2,22 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 
+import jax
+import jax.numpy as jnp
 import pytest
+from gymnax.environments import spaces
+from gymnax.environments.environment import EnvState
 
+from elsinore import cli
 from elsinore.checks.env import ENV_CHECKS, CheckResult, check_env
 from elsinore.envs import make
+from elsinore.errors import ConfigError
+from elsinore.toolkit import gather_agents
 from tests.envs import broken_envs
+from tests.small_envs import World
 
 ERRORS = {
     "OldGymnax": ("interface", "is_truncated is missing, as in gymnax before 1.0"),
@@ -149,3 +158,76 @@ def test_an_env_by_name_is_made_and_a_class_is_called_one():
     failed = check_env(type(make("CartPole-v1")[0]))[0]
     assert (failed.check, failed.passed) == ("interface", False)
     assert failed.detail == "it is a class; give an instance of it, CartPole(...)."
+
+
+# Several agents
+
+
+@dataclass(frozen=True)
+class Meeting(World):
+    """Agents that see how far the first and the last are apart; `mistake` is a student's."""
+
+    mistake: str = ""
+
+    def observation_space(self, params):
+        return spaces.Box(-1.0, 1.0, (1,))
+
+    def action_space(self, params):
+        return spaces.Discrete(2)
+
+    def reset_env(self, key, params):
+        return jax.random.uniform(key, (1,)), EnvState(time=jnp.int32(0))
+
+    def step_env(self, key, state, action, params):
+        actions, _ = gather_agents(jnp.float32(action))
+        apart = actions[0] - actions[-1]
+        obs, reward, over = apart[None], apart, action > 1
+        if self.mistake == "reward":
+            reward = jnp.squeeze(actions - apart)
+        elif self.mistake == "over":
+            over = jnp.squeeze(actions > 1)
+        elif self.mistake == "obs":
+            obs = actions
+        elif self.mistake == "divides":
+            reward = jnp.where(actions.size > 1, 1.0 / apart, 0.0)
+        elif self.mistake == "not a number":
+            obs = jnp.where(actions.size > 1, apart / apart, 0.0)[None]
+        elif self.mistake == "raises" and actions.size > 1:
+            raise ValueError("two are a crowd")
+        return obs, EnvState(time=state.time + 1), reward, over, {}
+
+
+MISTAKES = {
+    "reward": ("agents", "after a step each agent's reward has shape (2,), and () where"),
+    "over": ("agents", "each agent's terminated has shape (2,)"),
+    "obs": ("agents", "each agent's obs has shape (2,), and (1,) where an agent is alone"),
+    "raises": ("agents", "a step of 2 agents raised ValueError: two are a crowd"),
+    "divides": ("float32", "the reward is "),
+    "not a number": ("float32", "obs is NaN or infinite around step"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_that_only_several_agents_make_is_found(mistake):
+    results = check_env(Meeting(mistake=mistake), num_steps=50, agents=2)
+    failures = [each for each in results if not each.passed]
+    check, seen = MISTAKES[mistake]
+    assert [(each.check, each.level) for each in failures] == [(check, "error")]
+    assert seen in failures[0].detail
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_an_agent_alone_does_not_make_it(mistake):
+    assert all(result.passed for result in check_env(Meeting(mistake=mistake), num_steps=50))
+
+
+def test_a_sound_env_of_several_agents_passes_and_an_impossible_number_is_refused(capsys):
+    results = check_env(Meeting(), num_steps=50, agents=3)
+    assert all(result.passed and not result.skipped for result in results)
+    assert [each.check for each in results] == [*[*ENV_CHECKS][:4], "agents", *[*ENV_CHECKS][4:]]
+    for number in (0, -1):
+        with pytest.raises(ConfigError, match=f"agents={number} is no number of agents"):
+            check_env(Meeting(), agents=number)
+    assert cli.main(["check-env", "Hamlet-L0_0", "--agents", "2"]) == 0
+    assert "ok   agents" in capsys.readouterr().out

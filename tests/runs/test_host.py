@@ -735,7 +735,8 @@ def test_a_chunk_holds_two_copies_of_the_states_and_no_more(monkeypatch):
     with contextlib.closing(HostTraining(plan, layout)) as host:
         after, _ = host.chunk(states, 2)
     assert max(seen) < 2.1 and seen[-1] < 1.1, seen
-    assert 2 < plan.memory.of_arrays / plan.memory.of_states < 2.1
+    planned = plan.memory.of_arrays - plan.memory.of_a_save  # which no chunk holds
+    assert 2 < planned / plan.memory.of_states < 2.1
     assert not any(x.is_deleted() for x in jax.tree.leaves(after))
 
 

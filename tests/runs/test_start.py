@@ -823,7 +823,7 @@ def test_the_agents_that_go_on_are_those_whose_names_are_known(there, here, take
     teams = [team_of(names, **({"b": b} if "b" in names else {})) for names in (there, here)]
     assert agents_from(*teams) == taken
     if taken != {}:  # which is refused
-        refuse_other_agents(*teams, "RUN")
+        refuse_other_agents(teams[0], teams[1], "RUN")
 
 
 DQN = DQNConfig()

@@ -37,8 +37,8 @@ class Walk(NamedTuple):
 class EnvFixture:
     """An env, with the values that several checks share, each made at its first use."""
 
-    def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int):
-        self.env = env
+    def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int, agents: int = 1):
+        self.env, self.agents = env, getattr(env, "fixed_agents", agents)
         self.key = jax.random.key(seed)
         self._params, self._seed, self._num_steps = params, seed, num_steps
 
@@ -99,7 +99,7 @@ class EnvFixture:
         """The walk of each agent, by words that name the agent where an env has several."""
         length = max(self._num_steps, min(self.max_steps or 0, LONGEST_WALK))
         walk = partial(random_walk, self.env, length)
-        agents = getattr(self.env, "fixed_agents", 1)
+        agents = self.agents
         if agents == 1:
             return {"": jax.device_get(jax.jit(walk)(self.key, self.params))}
         together = jax.jit(jax.vmap(walk, (0, None), axis_name=AGENTS))
@@ -114,7 +114,7 @@ class EnvFixture:
 
             if isinstance(env, ObsDtype):
                 watched = LostNumbers(env.env, env.dtype.name)
-                walks = EnvFixture(watched, None, self._seed, self._num_steps).walks
+                walks = EnvFixture(watched, None, self._seed, self._num_steps, self.agents).walks
                 if any(walk.highest["lost"] for walk in walks.values()):
                     yield env.dtype.name
             env = env.env

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elsinore.checks.among_agents import difference_among_agents
 from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture
 from elsinore.checks.result import Failure
 from elsinore.checks.tree_differences import (
@@ -27,6 +28,7 @@ from elsinore.checks.tree_differences import (
 )
 from elsinore.envs.array_trees import no_array_in
 from elsinore.experience.autoreset import reset
+from elsinore.experience.multi_agent import MultiAgentEnv
 
 METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
 STEP_VALUES = "(obs, state, reward, terminated, info)"
@@ -181,6 +183,17 @@ def check_stable(fixture: EnvFixture) -> Failure | None:
                     f"{path} is {x.dtype}, and {y.dtype} after a step. Keep one dtype for it."
                 )
     return None
+
+
+def check_agents(fixture: EnvFixture) -> Failure | None:
+    """Each of several agents gets what an agent alone gets: the programs are of one of them."""
+    env = fixture.env
+    together = env if isinstance(env, MultiAgentEnv) else MultiAgentEnv(env, fixture.agents)
+    try:
+        differs = difference_among_agents(together, fixture.params)
+    except Exception as error:
+        differs = f"a step of {fixture.agents} agents raised {one_line(error)}"
+    return Failure(differs) if differs else None
 
 
 def check_vmap(fixture: EnvFixture) -> Failure | None:

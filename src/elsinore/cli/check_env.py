@@ -19,6 +19,9 @@ def add(commands) -> None:
     )
     check.set_defaults(function=check_env_command)
     check.add_argument("env", metavar="ENV", help="environment: a known name or 'module:Class'")
+    check.add_argument(
+        "--agents", type=int, default=1, metavar="N", help="agents that meet in it (default: 1)"
+    )
 
 
 def check_env_command(args: argparse.Namespace) -> int:
@@ -29,7 +32,7 @@ def check_env_command(args: argparse.Namespace) -> int:
         env, params = make(args.env)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return print_check_results(args.env, check_env(env, params))
+    return print_check_results(args.env, check_env(env, params, agents=args.agents))
 
 
 def print_check_results(name: str, results: Sequence[Any]) -> int:

@@ -72,12 +72,14 @@ def sweep_command(args: argparse.Namespace) -> int:
         f" importance by {summary['importance']['method']}"
     )
     if (best_run := found.best_run) is not None:
-        run, again = quoted(best_run.path), quoted(found.path / "best.yaml")
-        say(f"its policy: elsinore play {run} --seed {found.best_seed} --checkpoint latest")
+        which = f"--seed {found.best_seed} --checkpoint latest"
+        say(f"its policy: elsinore play {quoted(best_run.path)} {which}")
         if found.sweep.config.sampler == "pbt":
-            say(f"its settings changed while it trained; the last ones are in {again}")
+            last = shown(found.path / "best.yaml")
+            say(f"its settings changed while it trained; the last ones are in {last}")
         else:
-            say(f"train the best again: elsinore train --config {again}")
+            again = f"elsinore train --config {quoted(found.path / 'best.yaml')}"
+            say(f"train the best again: {again}")
     say(f"{shown(found.path)}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
     if summary["best"] is None:
         log_file = quoted(found.path / "logs" / "sweep.log")

@@ -3,6 +3,7 @@ the checks."""
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
-from elsinore.errors import ConfigError, user_code
+from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import num_agents_in, params_of_one
 from elsinore.jaxtools.platform import (
     UNFIT_FOR_TRAINING,
@@ -76,25 +77,22 @@ def checked_plan(
     plan = plan_for(experiment, env, network, curriculum)
     custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
     if check and custom and not suites.is_stock(plan.env):
-        from elsinore.checks.among_agents import difference_among_agents
         from elsinore.checks.env import check_env
         from elsinore.checks.host_env import check_first_steps
 
-        run_checks = check_first_steps if suites.is_on_host(plan.env) else check_env
         agents = num_agents_in(plan.env)
+        run_checks = partial(check_env, agents=agents)
+        if suites.is_on_host(plan.env):
+            run_checks = check_first_steps
         alone = " It is checked with one agent, whose gather_agents gives arrays of length 1."
         for result in run_checks(plan.env, params_of_one(plan.env, plan.env_params)):
             if not result.passed and result.level == "error":
-                hint = alone if agents > 1 and "shape" in result.detail else ""
+                of_one = result.check != "agents" and "shape" in result.detail
+                hint = alone if agents > 1 and of_one else ""
                 raise ConfigError(
                     f"env={experiment.env!r} fails the check {result.check!r}:"
                     f" {result.detail}{hint}"
                 )
-        if agents > 1:
-            with user_code(env=experiment.env):
-                differs = difference_among_agents(plan.env, plan.env_params)
-            if differs:
-                raise ConfigError(f"env={experiment.env!r} with agents.number={agents}: {differs}")
     plan.memory.refuse_what_does_not_fit()
     refuse_unknown_metric(plan)
     if check and plan.custom_code:
