@@ -134,6 +134,7 @@ NUMBERS = {
     "agents={number: 2, params: {gravity: [1, x]}}": "agents.params.gravity",
     "agents={number: 2, params: {gravity: [1, 1e39]}}": "agents.params.gravity",
     "agents={number: 2, params: {nothing: [1, 2]}}": "is no parameter of CartPole",
+    "agents=two": "agents='two' must be a list of agents, such as [{id: ann}, {id: bob}], or a",
     "agents=[{id: ann}, {id: ann}]": "is also the name of each[0]; give every agent its own",
     "agents=[{id: ann}, {id: a/b}]": "must be 1 to 40 letters, digits",
     "agents=[{id: ann}, {algo: pppo}]": "agents[1].algo='pppo' is unknown; did you mean 'ppo'",

@@ -149,8 +149,8 @@ RULES = (
     DoctorRule(
         "worse-at-the-end",
         checks.last_is_worse,
-        "The policy was better earlier; the best is kept, and is what `play`, `evaluate` and"
-        " `export` use by default.",
+        "The policy was better earlier. The checkpoint with the best mean over seeds is kept, and"
+        " `play`, `evaluate` and `export` use it by default.",
         "To keep it to the end: learning_rate_final=0, a smaller learning_rate, target_kl=0.02;"
         " normalize_obs=true where observations are larger than 1.",
         compares=True,

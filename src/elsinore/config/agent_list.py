@@ -31,6 +31,11 @@ def with_complete_agents(data: Mapping[str, Any], written: Any = None) -> dict[s
     """
     agents, rest = data.get("agents"), dict(data)
     agents = {"each": agents} if isinstance(agents, list | tuple) else agents
+    if isinstance(agents, str):
+        raise ConfigError(
+            f"agents={agents!r} must be a list of agents, such as [{{id: ann}}, {{id: bob}}], or a"
+            " mapping, such as {number: 2}."
+        )
     if not isinstance(agents, Mapping) or not isinstance(agents.get("each"), list | tuple):
         return rest
     each = agents["each"]

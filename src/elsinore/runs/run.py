@@ -249,18 +249,20 @@ class Run:
         policy: str | None = None,
         episodes: int = 1,
         sample: bool = False,
+        agent: str | None = None,
     ) -> Path | None:
         """Show episodes in the terminal, or write a film (.gif, .mp4) to `path`.
 
         Args:
-            seed, policy, episodes, sample: as for `elsinore.play`.
+            seed, policy, episodes, sample, agent: as for `elsinore.play`.
 
         Raises:
             ConfigError: for an option that does not apply, or a path that cannot be a film.
         """
         from elsinore import play
 
-        return play(self, path, seed=seed, policy=policy, episodes=episodes, sample=sample)
+        options: dict[str, Any] = {"seed": seed, "policy": policy, "episodes": episodes}
+        return play(self, path, **options, sample=sample, agent=agent)
 
     @checked
     def log(self, name: str, value: float, *, seed: int | None = None) -> None:
@@ -294,15 +296,16 @@ class Run:
         Args:
             form: `jax`, `onnx` or `mlflow`.
             out: a new or empty folder, which is not the current one; by default `export/<form>` in
-                the run's, or for a policy that comes with the package `<env>-<algo>-<form>` in the
-                current one.
+                the run's, followed by `-seed<N>` and `-<agent>` where these are given, or for a
+                policy that comes with the package `<env>-<algo>-<form>` in the current one.
             checkpoint, seed, agent: as for `policy`.
 
         Raises:
             ConfigError: for an unknown form, a folder that is not empty or is the current one, or a
                 checkpoint that does not exist or does not match the run's config.
         """
-        folder = default_folder(self.path, self.experiment, form) if out is None else Path(out)
+        of = (form, *([] if seed is None else [f"seed{seed}"]), *([agent] if agent else []))
+        folder = Path(out or default_folder(self.path, self.experiment, "-".join(of)))
         refuse_export(form, folder)
         found = self.checkpoint(checkpoint)
         policy = self.policy(seed, found.name, agent)
@@ -322,8 +325,9 @@ class Run:
     def evaluate(
         self, episodes: int = 128, checkpoint: str | None = None, sample: bool = False
     ) -> np.ndarray:
-        """Returns of new episodes, [seed, episode], or of several agents [seed, episode x agent],
-        with the policies of a checkpoint: by default `Run.checkpoint()`, the best one.
+        """Returns of new episodes, [seed, episode], or of several agents [seed, episode x agent]
+        (`.reshape(seeds, -1, agents)`), with the policies of a checkpoint: by default
+        `Run.checkpoint()`, the best one.
 
         Raises:
             ConfigError: for fewer than one episode, or with `sample` where members of a population

@@ -116,6 +116,7 @@ def play(
     policy: str | None = None,
     episodes: int = 1,
     sample: bool = False,
+    agent: str | None = None,
     runs_dir: str | Path = "runs",
     trust: Trust = False,
 ) -> Path | None:
@@ -128,6 +129,7 @@ def play(
         policy: `best`, `latest`, `untrained`, or the name of a checkpoint; by default the best, or
             the latest where none was kept as best.
         sample: sample actions as in training instead of taking the likeliest ones.
+        agent: of several, the one to follow, by name; by default the best.
         trust: import code that a replay or a run names, though this user did not make it.
 
     Raises:
@@ -141,6 +143,7 @@ def play(
         seed=seed,
         episodes=episodes,
         sample=sample,
+        agent=agent,
         runs_dir=runs_dir,
         trust=trust,
     )

@@ -22,12 +22,12 @@ from elsinore.runs.sinks.mlflow_env import configure_mlflow
 PYFUNC = Path(__file__).parents[1] / "sinks" / "mlflow_policy.py"
 
 
-def default_folder(run: Path, experiment: Experiment, form: str) -> Path:
-    """The folder that an export of the run in the folder `run` goes to: `export/<form>` in it; of a
-    policy that comes with the package `<env>-<algo>-<form>` in the current one."""
+def default_folder(run: Path, experiment: Experiment, name: str) -> Path:
+    """The folder that an export of the run in the folder `run` goes to: `export/<name>` in it; of a
+    policy that comes with the package `<env>-<algo>-<name>` in the current one."""
     if run.is_relative_to(FOLDER):
-        return Path(f"{experiment.env}-{experiment.algo.name}-{form}")
-    return run / "export" / form
+        return Path(f"{experiment.env}-{experiment.algo.name}-{name}")
+    return run / "export" / name
 
 
 def refuse_export(form: str, out: Path) -> None:
