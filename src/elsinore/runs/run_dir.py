@@ -229,11 +229,12 @@ def _kind_of(path: Path) -> str:
 
 
 def _best_in(sweep: Path) -> str:
-    """The place of a sweep's best trial, once it has one."""
+    """The command that plays a sweep's best trial, once it has one: it names the run and seed."""
     with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
         best = json.loads((sweep / "summary.json").read_text(encoding="utf-8"))["best"]
         group, seed = str(best["group"]), int(best["best_seed"])
-        return f", the best trial in {sweep / 'groups' / group} with seed {seed}"
+        play = f"elsinore play {quoted(sweep / 'groups' / group)} --seed {seed} --checkpoint latest"
+        return f", the best trial's policy by `{play}`"
     return ""
 
 

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -227,7 +228,7 @@ def test_the_policy_of_the_best_trial_is_named_and_can_be_used(tmp_path, monkeyp
     assert (policy.seed, returns[seed]) == (seed, max(best["per_seed"]))
     command = f"elsinore play {searched.best_run.path} --seed {seed} --checkpoint latest"
     assert f"its policy: {command}\n" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match=f"best trial in .*groups/000 with seed {seed}; resume"):
+    with pytest.raises(ConfigError, match=re.escape(f"best trial's policy by `{command}`; resume")):
         RunDir.open(searched.path)
 
 
@@ -239,6 +240,10 @@ def test_settings_that_changed_in_training_are_not_said_to_train_the_best_again(
     shown = capsys.readouterr().out
     assert "train the best again" not in shown
     assert "its settings changed while it trained; the last ones are in " in shown
+    searched = api.SweepRun(SweepDir(tmp_path / "pbt"))
+    header = (searched.path / "best.yaml").read_text().partition("\nenv:")[0]
+    assert f"groups/{searched.best_run.name}, checkpoint latest" in header
+    assert header.endswith(f"seed {searched.best_seed}.")
 
 
 def test_a_population_evolves_towards_what_is_best(tmp_path):

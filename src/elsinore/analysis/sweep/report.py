@@ -99,7 +99,11 @@ def best_yaml(sweep: Sweep, best: TrialResult) -> str:
         f" {counted(sweep.experiment.seeds, 'seed')}."
     )
     if sweep.config.sampler == "pbt":
-        header += " Its settings evolved; these are the final ones."
+        seed = best_seed(best, sweep.config.mode)
+        header += (
+            "\n# Its settings changed while it trained; these are only the last ones."
+            f"\n# Its policy is in groups/{best.group}, checkpoint latest, seed {seed}."
+        )
     config = as_dict(sweep.experiment_of(best.settings))
     return f"{header}\n{yaml_text(config)}"
 
