@@ -187,8 +187,8 @@ def check_stable(fixture: EnvFixture) -> Failure | None:
 
 def check_agents(fixture: EnvFixture) -> Failure | None:
     """Each of several agents gets what an agent alone gets: the programs are of one of them."""
-    env = fixture.env
-    together = env if isinstance(env, MultiAgentEnv) else MultiAgentEnv(env, fixture.agents)
+    one = fixture.env.env if isinstance(fixture.env, MultiAgentEnv) else fixture.env
+    together = MultiAgentEnv(one, fixture.agents)  # with the parameters of one, which all have
     try:
         differs = difference_among_agents(together, fixture.params)
     except Exception as error:

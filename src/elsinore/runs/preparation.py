@@ -87,12 +87,11 @@ def checked_plan(
         alone = " It is checked with one agent, whose gather_agents gives arrays of length 1."
         for result in run_checks(plan.env, params_of_one(plan.env, plan.env_params)):
             if not result.passed and result.level == "error":
-                of_one = result.check != "agents" and "shape" in result.detail
-                hint = alone if agents > 1 and of_one else ""
-                raise ConfigError(
-                    f"env={experiment.env!r} fails the check {result.check!r}:"
-                    f" {result.detail}{hint}"
-                )
+                failed = f"env={experiment.env!r} fails the check {result.check!r}"
+                hint = alone if agents > 1 and "shape" in result.detail else ""
+                if result.check == "agents":
+                    failed, hint = f"env={experiment.env!r} with agents.number={agents}", ""
+                raise ConfigError(f"{failed}: {result.detail}{hint}")
     plan.memory.refuse_what_does_not_fit()
     refuse_unknown_metric(plan)
     if check and plan.custom_code:
