@@ -201,7 +201,7 @@ MISTAKES = {
     "reward": ("agents", "after a step each agent's reward has shape (2,), and () where"),
     "over": ("agents", "each agent's terminated has shape (2,)"),
     "obs": ("agents", "each agent's obs has shape (2,), and (1,) where an agent is alone"),
-    "raises": ("agents", "a step of 2 agents raised ValueError: two are a crowd"),
+    "raises": ("agents", "fails in Meeting.step_env (test_env.py:"),
     "divides": ("float32", "the reward is "),
     "not a number": ("float32", "obs is NaN or infinite around step"),
 }

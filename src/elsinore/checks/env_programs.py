@@ -27,6 +27,7 @@ from elsinore.checks.tree_differences import (
     to_numpy,
 )
 from elsinore.envs.array_trees import no_array_in
+from elsinore.errors import ConfigError, user_code
 from elsinore.experience.autoreset import reset
 from elsinore.experience.multi_agent import MultiAgentEnv
 
@@ -190,9 +191,10 @@ def check_agents(fixture: EnvFixture) -> Failure | None:
     one = fixture.env.env if isinstance(fixture.env, MultiAgentEnv) else fixture.env
     together = MultiAgentEnv(one, fixture.agents)  # with the parameters of one, which all have
     try:
-        differs = difference_among_agents(together, fixture.params)
-    except Exception as error:
-        differs = f"a step of {fixture.agents} agents raised {one_line(error)}"
+        with user_code(env=one):
+            differs = difference_among_agents(together, fixture.params)
+    except ConfigError as error:  # it names the line
+        differs = f"of {fixture.agents} agents {error}"
     return Failure(differs) if differs else None
 
 
