@@ -276,6 +276,24 @@ def test_of_agents_what_differs_from_the_run_is_found():
     assert changed_settings(yaml_text(config)) is None
 
 
+def test_of_a_group_that_is_off_by_itself_only_what_was_written_is_found():
+    curriculum = {
+        "advance_when": {"metric": "episode/return", "above": 3.0},
+        "stages": [{"name": "near", "params": {"random_start_share": 0.5}}, {"name": "far"}],
+    }
+    members = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.pbt.quantile": 0.2}
+    settings = {"curriculum": curriculum, "evaluation.period": 9, **members}
+    experiment = load_experiment("Hamlet-L1", "dqn", overrides=settings)
+    found = {name: x for name, x, _ in changed_settings(yaml_text(as_dict(experiment))) or ()}
+    assert {name: x for name, x in found.items() if "curriculum" in name} == {
+        "curriculum.advance_when.metric": "episode/return",
+        "curriculum.advance_when.above": 3.0,
+        "curriculum.stages": curriculum["stages"],
+    }
+    assert [name for name in found if "population" in name] == ["population.pbt.quantile"]
+    assert found["evaluation.period"] == 9
+
+
 def test_the_commit_of_the_current_folder_is_known(tmp_path, monkeypatch):
     assert current_commit()
     monkeypatch.chdir(tmp_path)

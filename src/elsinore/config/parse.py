@@ -9,7 +9,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -329,18 +329,23 @@ def _listed(cls: type) -> str:
 
 def as_dict(config: Any) -> dict[str, Any]:
     """A config as plain dicts and lists, with every default; the inverse of `build`."""
+    return _plain(
+        config, lambda x: [f for f in dataclasses.fields(x) if f.init or f.name == "name"]
+    )
 
-    def plain(x: Any) -> Any:
-        if isinstance(x, RecordedAlgorithm):
-            return dict(x.settings)
-        if dataclasses.is_dataclass(x):
-            return {
-                f.name: plain(getattr(x, f.name))
-                for f in dataclasses.fields(x)
-                if f.init or f.name == "name"
-            }
-        if isinstance(x, Mapping):
-            return {name: plain(value) for name, value in x.items()}
-        return [plain(i) for i in x] if isinstance(x, list | tuple) else x
 
-    return plain(config)
+def without_defaults(config: Any) -> dict[str, Any]:
+    """A config as plain dicts and lists, without the settings that have their defaults."""
+    return _plain(
+        config, lambda x: [f for f in dataclasses.fields(x) if getattr(x, f.name) != _default(f)]
+    )
+
+
+def _plain(x: Any, fields_of: Callable[[Any], list[dataclasses.Field]]) -> Any:
+    if isinstance(x, RecordedAlgorithm):
+        return dict(x.settings)
+    if dataclasses.is_dataclass(x):
+        return {f.name: _plain(getattr(x, f.name), fields_of) for f in fields_of(x)}
+    if isinstance(x, Mapping):
+        return {name: _plain(value, fields_of) for name, value in x.items()}
+    return [_plain(i, fields_of) for i in x] if isinstance(x, list | tuple) else x

@@ -5,7 +5,7 @@ from typing import Any
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import experiment_from
 from elsinore.config.mappings import dotted
-from elsinore.config.parse import as_dict
+from elsinore.config.parse import as_dict, without_defaults
 from elsinore.config.presets import closest_preset
 from elsinore.config.yaml_files import parsed_yaml
 
@@ -28,12 +28,14 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
         usual = settings_by_name(as_dict(experiment_from(names)))
         each = data.get("agents", {}).pop("each", [])
         own = [x for agent in each for x in _of_agent(agent, data["env"], data["algo"])]
+        written = settings_by_name(without_defaults(experiment_from(data)))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
     of_all = sorted(
-        (name, value, usual.get(name))
+        (name, written.get(name, value), usual.get(name))
         for name, value in settings_by_name(data).items()
-        if name not in OF_THE_RUN and value != usual.get(name)
+        if name not in OF_THE_RUN
+        if (value != usual[name] if name in usual else name in written)
     )
     return of_all + own
 

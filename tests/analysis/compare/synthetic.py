@@ -38,6 +38,7 @@ def result(
         "train_seconds": 3.0,
         "evaluation_seconds": 0.5,
         "stopped_by": "budget",
+        "eval_return": {"per_seed": returns.tolist()},
         "versions": {"python": "3.12", "jax": "1"},
     }
     experiment = experiment_from({"env": env, "seeds": len(returns), **(settings or {})})

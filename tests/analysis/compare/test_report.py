@@ -202,6 +202,35 @@ def test_settings_that_are_shared_and_differ_are_listed():
     assert "gamma: 0.5" in section.details[1][1]
 
 
+def of_agents(label, per_agent, agents, **settings):
+    per_seed = np.mean(per_agent, axis=1)
+    found = {"per_seed": per_seed.tolist(), "per_agent": per_agent}
+    return result(label, per_seed, eval_return=found, settings={"agents": agents, **settings})
+
+
+def test_the_returns_and_settings_of_agents_are_listed_by_their_names():
+    two = of_agents("two", [[1.0, 3.0], [2.0, 4.0]], [{"id": "ann"}, {"id": "bob", "gamma": 0.5}])
+    agents = [{"id": "bob"}, {"id": "cat", "algo": "dqn"}, {"id": "dan"}]
+    three = of_agents("three", [[1.0, NAN, 5.0], [1.0, 2.0, 5.0]], agents)
+    made = scores(two, three, result("one", [2.0, 3.0]))
+    sections = {section.title: section for section in document_of(made).sections}
+    (table,) = sections["Agents"].tables
+    assert list(table.header) == ["agent", "two", "three"]
+    assert [list(row) for row in table.rows] == [
+        ["ann", "1.50 [1.00, 2.00]", "–"],
+        ["bob", "3.50 [3.00, 4.00]", "1.00 [1.00, 1.00]"],
+        ["cat", "–", "–"],
+        ["dan", "–", "5.00 [5.00, 5.00]"],
+    ]
+    assert [list(row) for row in sections["Settings"].tables[0].rows] == [
+        ["agents.number", "2", "3", "1"],
+        ["agents.bob.gamma", "0.5", "0.98", "–"],
+        ["agents.cat.name", "–", "dqn", "–"],
+    ]
+    text = "the algorithms do not have the same number of agents: two 2; three 3; one 1."
+    assert any(text in point for point in caveats(made))
+
+
 def test_a_clear_winner_is_named_and_the_rest_is_not_called_worse():
     made = scores(
         result("good", [7.0, 8, 9, 10, 11]),

@@ -144,6 +144,7 @@ def _name(result: RunResult) -> str:
 
 
 SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
+    "number of agents": lambda result: result.experiment.agents.number,
     "budget": lambda result: budget_text(result.experiment),
     "environment settings": lambda result: result.env_settings,
     "final evaluation": lambda result: _evaluation(as_dict(result.experiment.evaluation)),

@@ -66,6 +66,12 @@ class RunResult:
         return self.summary.get("eval_facts", {})
 
     @property
+    def agent_returns(self) -> dict[str, np.ndarray]:
+        """The returns of each of several agents, [seed], by name; NaN where not finite."""
+        of_agents = np.array(self.summary["eval_return"].get("per_agent") or [], float)
+        return dict(zip(self.experiment.agents.names, of_agents.T, strict=False))
+
+    @property
     def stopped_early(self) -> int:
         """Number of seeds stopped by convergence or on a plateau before their budget."""
         stops = (self.summary[f"{how}_at_env_steps"] for how in ("converged", "plateau"))

@@ -98,6 +98,14 @@ class Scores:
         values = np.array(result.episode_stats[name]["per_seed"], float)
         return estimate([values], lambda strata: iqm(strata[0], axis=-1))
 
+    def over_seeds_of_agents(self, result: RunResult) -> dict[str, Estimate]:
+        """IQM over seeds of the returns of each of several agents; NaN if a seed's is not
+        finite."""
+        return {
+            name: estimate([returns], lambda strata: iqm(strata[0], axis=-1))
+            for name, returns in result.agent_returns.items()
+        }
+
     def reference(self, env: str) -> Reference:
         results = self.in_env(env)
         returns = np.concatenate([r.returns for r in results])

@@ -45,6 +45,8 @@ def _sections(scores: Scores) -> Iterator[Section]:
     yield Section("Conclusions", points=conclusions(scores))
     yield Section("Caveats", points=caveats(scores))
     yield returns_section(scores)
+    if any(result.agent_returns for result in scores.results.finished):
+        yield agents_section(scores)
     if any(result.episode_stats for result in scores.results.finished):
         yield episode_stats_section(scores)
     if len(scores.shared_envs) > 1:
@@ -84,6 +86,26 @@ def returns_section(scores: Scores) -> Section:
     )
     picture = Picture("returns", "final returns by seed, with IQM")
     return Section("Final returns", [text], picture=picture, tables=tables)
+
+
+def agents_section(scores: Scores) -> Section:
+    """The returns of the agents of an environment, which those of a seed are the means of."""
+    text = (
+        "With several agents, the return of a seed is the mean over its agents. Of each agent, IQM"
+        " over seeds, with its 95 % interval; a dash where a run has no such agent."
+    )
+    tables = []
+    for env in scores.envs:
+        found = {r.label: scores.over_seeds_of_agents(r) for r in scores.in_env(env)}
+        found = {label: agents for label, agents in found.items() if agents}
+        names = dict.fromkeys(name for agents in found.values() for name in agents)
+        rows = [
+            [name, *(format_estimate(x[name]) if name in x else "–" for x in found.values())]
+            for name in names
+        ]
+        if rows:
+            tables.append(ReportTable(env, ["agent", *found], rows))
+    return Section("Agents", [text], tables=tables)
 
 
 def episode_stats_section(scores: Scores) -> Section:
