@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore.cli.play import _of_checkpoint
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs.replays import files as replays
@@ -125,3 +126,11 @@ def test_a_person_plays_the_environment_of_a_run(whole):
         ConfigError, match=r"--set \(in Python, settings\) applies to an environment by name"
     ):
         env_to_play(str(whole), {"env_params.max_steps_in_episode": 5})
+
+
+def test_the_end_of_an_episode_names_the_learner_of_a_population():
+    about = {"seed": 2, "checkpoint": "best/0000000010"}
+    assert _of_checkpoint(about) == " (seed 2 of best/0000000010)"
+    named = about | {"replica": "seed 0, algo.gamma=0.99"}
+    assert _of_checkpoint(named) == " (seed 0, algo.gamma=0.99 of best/0000000010)"
+    assert _of_checkpoint({"seed": 2}) == ""

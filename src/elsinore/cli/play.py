@@ -181,7 +181,9 @@ def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
 
 
 def _of_checkpoint(about: dict) -> str:
-    return f" (seed {about['seed']} of {about['checkpoint']})" if about.get("checkpoint") else ""
+    from elsinore.runs.replays.recording import learner_name
+
+    return f" ({learner_name(about)} of {about['checkpoint']})" if about.get("checkpoint") else ""
 
 
 def console_of():
