@@ -30,8 +30,8 @@ LAYERS = [
     {"training"},
     {"config"},
     {"runs"},
-    {"analysis", "view", "integrations"},
-    {"page"},
+    {"analysis", "view"},
+    {"page", "integrations"},
     {"cli"},
     {"__main__"},  # `python -m elsinore`
     {"toolkit"},  # names for custom algorithms and environments; nothing imports it

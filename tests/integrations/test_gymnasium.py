@@ -6,8 +6,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnax.environments import spaces
 
+from elsinore.envs.scene import Bar, Bars, Scene
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
+from elsinore.integrations.frames import Frames
 from elsinore.integrations.gymnasium import gymnasium_env
 from elsinore.integrations.spaces import action_of, gymnasium_space
 from elsinore.worlds.balatro.env import Balatro
@@ -17,7 +19,7 @@ from tests.integrations.worlds import DescribedBandit, DescribedScripted
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Catch-bsuite"])
 def test_gymnasium_finds_no_fault(name):
-    check_env(gymnasium_env(name), skip_render_check=True)
+    check_env(gymnasium_env(name, render_mode="rgb_array"))
 
 
 BALATROS = {
@@ -46,6 +48,32 @@ def test_balatro_passes_gymnasiums_checks_and_its_mask_is_the_legal_actions(kwar
         assert info["illegal_action"] != legal
         if terminated:
             env.reset()
+
+
+def test_a_frame_shows_the_present_state_and_all_have_one_size():
+    env = gymnasium_env("CartPole-v1", render_mode="rgb_array")
+    assert env.metadata["render_modes"] == ["rgb_array"] and env.metadata["render_fps"] == 50.0
+    with pytest.raises(ValueError, match="call reset"):
+        env.render()
+    env.reset(seed=1)
+    first = env.render()
+    assert first.dtype == np.uint8 and first.shape[2] == 3 and min(first.shape[:2]) > 100
+    np.testing.assert_array_equal(first, env.render())
+    env.step(0)
+    assert env.render().shape == first.shape and (env.render() != first).any()
+    assert gymnasium_env("CartPole-v1").render() is None
+    with pytest.raises(ConfigError, match="render_mode='human' is not known; choose 'rgb_array'"):
+        gymnasium_env("CartPole-v1", render_mode="human")
+
+
+def test_a_larger_scene_is_scaled_to_the_size_of_the_first_frame():
+    bars = [Bar(str(i), 0.5, "half") for i in range(9)]
+    small, large = (Scene("bars", (Bars("needs", tuple(bars[:n])),)) for n in (1, 9))
+    frames = Frames()
+    shapes = [frames.draw("rgb_array", lambda x=x: x).shape for x in (small, large, small)]
+    assert len({*shapes}) == 1
+    bottom = frames.draw("rgb_array", lambda: large)[-40:].reshape(-1, 3)
+    assert len({*map(tuple, bottom.tolist())}) > 1  # the last bar is not cut off
 
 
 def test_it_is_the_same_env():

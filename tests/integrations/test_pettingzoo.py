@@ -54,6 +54,26 @@ def test_one_whose_life_has_ended_leaves_and_the_others_go_on():
     np.testing.assert_array_equal(again["agent_1"], first["agent_1"])
 
 
+@pytest.mark.parametrize(("name", "together"), [("Hamlet-base6", True), ("Catch-bsuite", False)])
+def test_a_frame_shows_all_agents_or_the_first_that_lives(name, together):
+    env = parallel_env(name, agents=2, render_mode="rgb_array")
+    with pytest.raises(ValueError, match="call reset"):
+        env.render()
+    env.reset(seed=1)
+    first = env.render()
+    assert first.dtype == np.uint8 and first.shape[2] == 3
+    env.step({"agent_0": 0, "agent_1": 2})
+    stepped = env.render()
+    assert stepped.shape == first.shape and (stepped != first).any()
+    assert (env.metadata["render_fps"] > 0) and parallel_env(name).render() is None
+    with pytest.raises(ValueError, match="render_mode='ansi' is not known"):
+        parallel_env(name, render_mode="ansi")
+    other = parallel_env(name, agents=2, render_mode="rgb_array")
+    other.reset(seed=1)
+    other.step({"agent_0": 0, "agent_1": 0})
+    assert (other.render() != stepped).any() == together
+
+
 def test_a_step_before_the_first_reset_is_refused():
     """Even one of no agents, which is what `env.agents` has before it."""
     env = parallel_env(DescribedScripted(), agents=2)

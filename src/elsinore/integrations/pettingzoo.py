@@ -21,9 +21,12 @@ from elsinore import envs
 from elsinore.arguments import checked
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.learners import multi_agent_env
+from elsinore.envs.scene import Scene
 from elsinore.envs.suites import refuse_on_host
+from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
+from elsinore.integrations.frames import Frames, check_render_mode
 from elsinore.integrations.spaces import (
     AS_IT_IS,
     action_of,
@@ -31,6 +34,7 @@ from elsinore.integrations.spaces import (
     gymnasium_space,
     gymnasium_value,
 )
+from elsinore.runs.replays.player import params_of_each
 
 try:
     from pettingzoo import ParallelEnv
@@ -43,15 +47,24 @@ except ImportError as error:
 class PettingZooEnv(ParallelEnv):
     """An environment whose agents step together."""
 
-    metadata = {"render_modes": [], "name": "elsinore"}  # noqa: RUF012
-    render_mode = None
+    metadata = {"render_modes": ["rgb_array"], "name": "elsinore"}  # noqa: RUF012
 
-    def __init__(self, env: MultiAgentEnv, params: PyTree, names: Sequence[str]):
+    def __init__(
+        self,
+        env: MultiAgentEnv,
+        params: PyTree,
+        names: Sequence[str],
+        render_mode: str | None = None,
+    ):
+        check_render_mode(render_mode)
         refuse_on_host(env.env, AS_IT_IS)
         self.possible_agents = list(names)
         self.agents: list[str] = []
         self._index = {name: i for i, name in enumerate(self.possible_agents)}
-        one = env.params_of(params, 0)
+        self._env, self._params, one = env, params, env.params_of(params, 0)
+        self._view, self.render_mode, self._frames = view_of(env.env), render_mode, Frames()
+        self.metadata = {**self.metadata, "render_fps": self._view.steps_per_second}
+        self._terminated = np.zeros(len(self.possible_agents), bool)
         self.observation_spaces = {
             a: gymnasium_space(env.env.observation_space(one)) for a in self.possible_agents
         }
@@ -76,6 +89,7 @@ class PettingZooEnv(ParallelEnv):
         if seed is not None:
             self._random = np.random.default_rng(seed)
         self.agents = list(self.possible_agents)
+        self._terminated[:] = False
         obs, self._states = self._reset(self._keys())
         return self._convert(obs), {agent: {} for agent in self.agents}
 
@@ -103,6 +117,8 @@ class PettingZooEnv(ParallelEnv):
         self._states = self._keep_ended(out.state)
         rewards = {a: float(out.reward[self._index[a]]) for a in self.agents}
         terminations = {a: bool(out.terminated[self._index[a]]) for a in self.agents}
+        for agent, over in terminations.items():
+            self._terminated[self._index[agent]] = over
         truncations = {a: bool(out.truncated[self._index[a]]) for a in self.agents}
         infos = {
             a: as_numpy(jax.tree.map(lambda x, i=self._index[a]: x[i], out.info))
@@ -112,8 +128,24 @@ class PettingZooEnv(ParallelEnv):
         self.agents = [a for a in self.agents if not (terminations[a] or truncations[a])]
         return observations, rewards, terminations, truncations, infos
 
-    def render(self) -> None:
-        return None
+    def render(self) -> np.ndarray | None:
+        """All agents, or where an environment shows one, the first of those whose episode has not
+        ended: uint8 [height, width, 3]. None without `render_mode="rgb_array"`.
+
+        Raises:
+            ValueError: before the first reset.
+        """
+        reset = self._states is not None
+        return self._frames.draw(self.render_mode, self._scene if reset else None)
+
+    def _scene(self) -> Scene:
+        env, states = self._env.env, jax.device_get(self._states)
+        params = params_of_each(self._env, self._params)
+        shown = self._index[self.agents[0]] if self.agents else 0
+        if self._view.joint_scene is not None:
+            return self._view.joint_scene(env, params, states, shown, self._terminated)
+        params, state = jax.tree.map(lambda x: x[shown], (params, states))
+        return self._view.scene(env, params, state)
 
     def close(self) -> None:
         return None
@@ -148,13 +180,15 @@ def parallel_env(
     agents: int | AgentsConfig = 2,
     kwargs: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
+    render_mode: str | None = None,
 ) -> PettingZooEnv:
     """A PettingZoo environment of `agents` agents (1 to 100, or an `AgentsConfig` with differences,
-    such as names).
+    such as names). With `render_mode="rgb_array"`, `render` draws the present state.
 
     Raises:
-        ValueError: as `elsinore.envs.make`, or for an invalid number of agents.
+        ValueError: as `elsinore.envs.make`, or for an invalid number of agents or another render
+            mode.
     """
     config = agents if isinstance(agents, AgentsConfig) else AgentsConfig(number=agents)
     made, env_params = multi_agent_env(config, *envs.make(env, kwargs, params))
-    return PettingZooEnv(made, env_params, config.names)
+    return PettingZooEnv(made, env_params, config.names, render_mode)
