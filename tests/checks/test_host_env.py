@@ -196,6 +196,11 @@ class OneBeginning(Hall):
         return self.look(), {}
 
 
+class AlwaysTheSame(Hall):
+    def look(self):
+        return np.ones_like(super().look())
+
+
 class Endless(Hall):
     max_steps_in_episode = None
 
@@ -254,6 +259,7 @@ WARNINGS = {
         "a different episode in a new environment",
     ),
     OneBeginning: ("resets", "8 seeds gave 8 equal first observations"),
+    AlwaysTheSame: ("varies", "steps of a random walk; unless that is intended, let it depend on"),
     Endless: ("limit", "env_params.max_steps_in_episode=1000"),
     OldDone: ("limit", "lasted max_steps_in_episode=20 steps were terminated by the last of them"),
 }

@@ -398,6 +398,14 @@ class OneBeginning(Wall):
         return super().reset_env(jax.random.key(0), params)
 
 
+# varies
+
+
+class AlwaysTheSame(Wall):
+    def look(self, state):
+        return jnp.ones(2)
+
+
 # ends
 
 

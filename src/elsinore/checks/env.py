@@ -29,6 +29,7 @@ ENV_CHECKS: dict[str, Check] = {
     "float32": Check(episodes.check_float32, ("flags",)),
     "spaces": Check(episodes.check_spaces, ("flags",)),
     "resets": Check(episodes.check_resets, ("vmap",)),
+    "varies": Check(episodes.check_varies, ("flags",)),
     "ends": Check(episodes.check_ends, ("flags",)),
 }
 # of several agents: walks are taken together once each gets what an agent alone gets

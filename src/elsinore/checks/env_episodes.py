@@ -24,6 +24,10 @@ from elsinore.checks.tree_differences import (
 from elsinore.experience.autoreset import reset
 from elsinore.nets.heads import mask_shape
 
+ALWAYS_THE_SAME = (
+    "the observation was the same in all {steps:,} steps of a random walk{whose}; unless that is"
+    " intended, let it depend on the state."
+)
 COUNTED = "Let step_env add 1 to state.time, and is_truncated compare it with the limit."
 
 
@@ -133,6 +137,19 @@ def check_resets(fixture: EnvFixture) -> Failure | None:
         " in reset_env.",
         "warning",
     )
+
+
+def check_varies(fixture: EnvFixture) -> Failure | None:
+    """The observation varies in a random walk.
+
+    From one that is always the same, no policy can tell one state from another. A bandit has one on
+    purpose: this is a warning.
+    """
+    for whose, walk in fixture.walks.items():
+        extremes = zip(paths("obs", walk.lowest), paths("obs", walk.highest), strict=True)
+        if all(np.array_equal(low, high) for (_, low), (_, high) in extremes):
+            return Failure(ALWAYS_THE_SAME.format(steps=walk.reward.size, whose=whose), "warning")
+    return None
 
 
 def check_ends(fixture: EnvFixture) -> Failure | None:

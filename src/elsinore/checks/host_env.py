@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.checks.env_episodes import ALWAYS_THE_SAME
 from elsinore.checks.host_fixture import NUM_SEEDS, ROW, HostFixture, one, seen
 from elsinore.checks.result import Check, CheckResult, Failure, SkipCheck, run_checks
 from elsinore.checks.tree_differences import (
@@ -266,11 +267,21 @@ def _resume(fixture: HostFixture) -> Failure | None:
     return None
 
 
+def _varies(fixture: HostFixture) -> Failure | None:
+    """The observation varies within an episode or between them; a warning, as a bandit's does
+    not."""
+    first, *others = (obs for walk in fixture.walks for obs in walk.obs)
+    if any(difference(first, other, tolerance=0.0) for other in others):
+        return None
+    steps = sum(len(walk.actions) for walk in fixture.walks)
+    return Failure(ALWAYS_THE_SAME.format(steps=steps, whose=""), "warning")
+
+
 def _resets(fixture: HostFixture) -> Failure | None:
     """Different seeds give different first observations; a warning, since some begin alike."""
     rows = fixture.rows(1)
     begun = [one(rows.reset(ROW, [seed])) for seed in fixture.seeds]
-    if any(difference(begun[0], other, tolerance=0.0) for other in begun[1:]):
+    if any(difference(begun[0], other, tolerance=0.0) for other in begun[1:]) or _varies(fixture):
         return None
     return Failure(
         f"{NUM_SEEDS} seeds gave {NUM_SEEDS} equal first observations; unless that is intended,"
@@ -312,7 +323,7 @@ def _final(fixture: HostFixture) -> Failure | None:
                 " its observation is the next one's. Leave out the wrapper that resets; a run does."
             )
     back = [walk for walk in fixture.ended if not difference(walk.obs[0], walk.obs[-1])]
-    if len(fixture.ended) > 2 and len(back) == len(fixture.ended):
+    if len(fixture.ended) > 2 and len(back) == len(fixture.ended) and not _varies(fixture):
         return Failure(
             f"each of {len(back)} episodes ended with the observation that it began with; if step"
             " resets at the end, let it return the last observation.",
@@ -329,6 +340,7 @@ HOST_CHECKS = {
     "seeds": Check(_seeds, ("flags",)),
     "copies": Check(_copies, ("flags",)),
     "resume": Check(_resume, ("flags",)),
+    "varies": Check(_varies, ("spaces",)),
     "resets": Check(_resets, ("spaces",)),
     "limit": Check(_limit, ("flags",)),
     "final": Check(_final, ("spaces",)),
