@@ -30,7 +30,7 @@ img { display: block; width: 100%; min-width: 40rem; height: auto; margin: 1.25r
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-th { color: var(--faint); font-weight: 600; white-space: nowrap; }
+th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
 td { white-space: nowrap; }
 td.long { white-space: normal; overflow-wrap: anywhere; }
 td:first-child { font-weight: 600; }
