@@ -37,7 +37,7 @@ BARS = [
     Bar("CartPole-v1", "qrdqn", "G", 441, 200),  # of 64 seeds 61 end above 499, three at 224 to 387
     Bar("CartPole-v1", "c51", "G", 495, 475),
     Bar("CartPole-v1", "rainbow", "G", 495, 475),
-    Bar("CartPole-v1", "iqn", "G", 468, 350),
+    Bar("CartPole-v1", "iqn", "G", 454, 350),  # 16 seeds: 484 with a deviation of 28
     Bar("CartPole-v1", "sac_discrete", "G", 495, 475, "50,000 steps"),
     Bar("CartPole-v1", "pqn", "G", 490, 450),
     Bar("CartPole-v1", "pqn", "T", 480, 450),
