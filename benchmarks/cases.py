@@ -146,9 +146,9 @@ CARTPOLE = (
         seeds=64,
         note=BESIDE,
     ),
-    Case("CartPole-v1", "c51", "preset", threshold=475.0, seeds=8),
+    Case("CartPole-v1", "c51", "preset", threshold=475.0, seeds=32),
     Case("CartPole-v1", "sac_discrete", "50,000 steps", (), DISCRETE_SAC, 475.0, 8),
-    Case("CartPole-v1", "rainbow", "preset", threshold=475.0, seeds=8),
+    Case("CartPole-v1", "rainbow", "preset", threshold=475.0, seeds=32),
     Case("CartPole-v1", "iqn", "preset", threshold=475.0, seeds=16),
     Case(
         "CartPole-v1",
