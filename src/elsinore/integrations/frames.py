@@ -12,7 +12,8 @@ RENDER_MODES = (None, "rgb_array")
 
 
 def check_render_mode(render_mode: Any) -> None:
-    """
+    """Refuse an unknown render mode, before an environment is compiled.
+
     Raises:
         ConfigError: for a render mode that is neither None nor "rgb_array".
     """
