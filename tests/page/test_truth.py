@@ -257,6 +257,10 @@ def test_settings_that_differ_are_found_without_importing_code():
     found = changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")
     assert found is not None and found[0][:2] == ("algo.gamma", 0.9)
     assert [changed_settings(text) for text in ("{", "[]", "")] == [None] * 3
+    # of another version, and with a file that is not read
+    for more in ("algo: {name: ppo, gamma: 0.5, gone: 1}", f"{CHANGED}\ncurriculum: /dev/zero"):
+        text = more if "env:" in more else f"env: CartPole-v1\n{more}"
+        assert ("algo.gamma", 0.5, 0.98) in (changed_settings(text) or ())
 
 
 def test_of_agents_what_differs_from_the_run_is_found():

@@ -3,11 +3,12 @@
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
-from elsinore.config.load import experiment_from
+from elsinore.config.load import experiment_from, whole_experiment
 from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict, without_defaults
 from elsinore.config.presets import closest_preset
 from elsinore.config.yaml_files import parsed_yaml
+from elsinore.errors import ConfigError
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 
@@ -28,7 +29,7 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
         usual = settings_by_name(as_dict(experiment_from(names)))
         each = data.get("agents", {}).pop("each", [])
         own = [x for agent in each for x in _of_agent(agent, data["env"], data["algo"])]
-        written = settings_by_name(without_defaults(experiment_from(data)))
+        written = _without_defaults(data)
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
     of_all = sorted(
@@ -38,6 +39,15 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
         if (value != usual[name] if name in usual else name in written)
     )
     return of_all + own
+
+
+def _without_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """A config's settings without those that have the default of their group; all of them where it
+    is of another version. No file that it names is read."""
+    try:
+        return settings_by_name(without_defaults(whole_experiment(data)))
+    except ConfigError:
+        return settings_by_name(data)
 
 
 def _of_agent(agent: Any, env: str, algo: Any) -> list[tuple[str, Any, Any]]:
