@@ -325,7 +325,9 @@ def test_what_a_runs_files_name_is_marked_where_it_is_read():
         "config/load.py",
         "runs/run_dir.py",
         "analysis/cluster_worker.py",  # the settings of the driver's own command
+        "page/changed_settings.py",
     }
+    assert takers_of("page/changed_settings.py", "marked") == {"whole_experiment"}
     assert takers_of("runs/run_dir.py", "read_yaml") == {"marked", "confirmed"}
     assert set(users_of({"with_defaults"})) == {"runs/checkpoints/match.py"}
     assert takers_of("runs/checkpoints/match.py", "marked") == {"with_defaults"}

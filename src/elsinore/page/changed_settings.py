@@ -9,6 +9,7 @@ from elsinore.config.parse import as_dict, without_defaults
 from elsinore.config.presets import closest_preset
 from elsinore.config.yaml_files import parsed_yaml
 from elsinore.errors import ConfigError
+from elsinore.runs.trust.named_code import marked
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 
@@ -45,7 +46,7 @@ def _without_defaults(data: dict[str, Any]) -> dict[str, Any]:
     """A config's settings without those that have the default of their group; all of them where it
     is of another version. No file that it names is read."""
     try:
-        return settings_by_name(without_defaults(whole_experiment(data)))
+        return settings_by_name(without_defaults(whole_experiment(marked(data))))
     except ConfigError:
         return settings_by_name(data)
 
